@@ -1,0 +1,51 @@
+"""nwedge: the large-scale structure of neural network loss landscapes, measured alike on models, networks, controls.
+
+Names are loaded on first use, so that `import nwedge` imports no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nwedge import geometry as geometry
+    from nwedge.landscape import Landscape as Landscape
+    from nwedge.landscape import Predictive as Predictive
+    from nwedge.landscape import evaluate as evaluate
+    from nwedge.landscape import gradient as gradient
+    from nwedge.landscape import hvp as hvp
+    from nwedge.landscapes.networks.network import NetworkLandscape as NetworkLandscape
+    from nwedge.landscapes.restricted import restrict as restrict
+    from nwedge.landscapes.wedges import WedgeLandscape as WedgeLandscape
+    from nwedge.methods.descent import descend as descend
+    from nwedge.methods.tunnels import tunnel as tunnel
+    from nwedge.testing import check_landscape as check_landscape
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Landscape": "nwedge.landscape",
+    "NetworkLandscape": "nwedge.landscapes.networks.network",
+    "Predictive": "nwedge.landscape",
+    "WedgeLandscape": "nwedge.landscapes.wedges",
+    "check_landscape": "nwedge.testing",
+    "descend": "nwedge.methods.descent",
+    "evaluate": "nwedge.landscape",
+    "gradient": "nwedge.landscape",
+    "hvp": "nwedge.landscape",
+    "restrict": "nwedge.landscapes.restricted",
+    "tunnel": "nwedge.methods.tunnels",
+}
+
+__all__ = ["geometry", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "geometry":
+        return importlib.import_module("nwedge.geometry")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'nwedge' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

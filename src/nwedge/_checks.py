@@ -1,0 +1,81 @@
+"""Errors that say what was expected, what came, and what to do."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Space(Protocol):
+    """What a batch of points must match: a dimension, a dtype and a device."""
+
+    dim: int
+    dtype: torch.dtype
+    device: torch.device
+
+
+def check_points(space: Space, points: Tensor, name: str = "points") -> None:
+    """Refuse a batch of points that does not belong to a landscape or chart.
+
+    Raises:
+        TypeError: `points` is no tensor, or its dtype is another.
+        ValueError: the shape is not (batch, dim), or the device is another.
+    """
+    if not isinstance(points, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor of shape (batch, {space.dim}); got {type(points).__name__}")
+    if points.ndim != 2 or points.shape[1] != space.dim:
+        raise ValueError(f"{name} must have shape (batch, {space.dim}); got {tuple(points.shape)}{_hint(space, points)}")
+    if points.dtype != space.dtype:
+        raise TypeError(f"{name} must have dtype {space.dtype}; got {points.dtype}: convert with .to({space.dtype})")
+    if not same_device(points.device, space.device):
+        raise ValueError(f"{name} must be on device {space.device}; got {points.device}: move with .to('{space.device}')")
+
+
+def check_same_shape(points: Tensor, vectors: Tensor, name: str = "vectors") -> None:
+    """Refuse vectors whose shape, dtype or device is not that of the points (ValueError)."""
+    for what in ("shape", "dtype", "device"):
+        expected, got = getattr(points, what), getattr(vectors, what)
+        if expected != got:
+            raise ValueError(f"{name} must have the {what} of the points, {_plain(expected)}; got {_plain(got)}")
+
+
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Refuse a value that is not among the choices (ValueError), naming them."""
+    choices = list(choices)
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+
+
+def check_positive(name: str, value: float, *, zero: bool = False) -> None:
+    """Refuse a number that is not positive (or, with `zero`, negative) or not finite (ValueError)."""
+    if not (value >= 0 if zero else value > 0) or value == float("inf"):
+        raise ValueError(f"{name} must be {'at least 0' if zero else 'positive'} and finite; got {value}")
+
+
+def check_integer(name: str, value: int, least: int, most: int | None = None) -> None:
+    """Refuse anything but an integer in [least, most] (TypeError, ValueError)."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer; got {value!r}")
+    if value < least or (most is not None and value > most):
+        wanted = f"at least {least}" if most is None else f"between {least} and {most}"
+        raise ValueError(f"{name} must be {wanted}; got {value}")
+
+
+def same_device(left: torch.device, right: torch.device) -> bool:
+    """Whether two devices are one: `cuda` without an index is the current CUDA device."""
+
+    def index(device: torch.device) -> int:
+        if device.index is not None:
+            return device.index
+        return torch.cuda.current_device() if device.type == "cuda" else 0
+
+    return left.type == right.type and index(left) == index(right)
+
+
+def _hint(space: Space, points: Tensor) -> str:
+    return ": add a batch axis with [None]" if points.ndim == 1 and points.shape[0] == space.dim else ""
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, torch.Size) else value

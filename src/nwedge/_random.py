@@ -1,0 +1,52 @@
+"""Random streams: every draw in the package comes from a generator derived from a seed and names."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Generator
+
+SEED_BITS = 63
+
+
+def derive(seed: int, *names: str | int) -> Generator:
+    """A CPU generator that depends on `seed` and `names` alone: seed' = SHA-256(seed, names) mod 2^63.
+
+    Equal arguments give equal streams on every machine and in every process; different names give independent streams.
+    """
+    text = "\x1f".join(map(str, (seed, *names)))
+    digest = hashlib.sha256(text.encode()).digest()
+    return Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def spawn(generator: Generator, count: int) -> list[Generator]:
+    """`count` CPU generators whose seeds are drawn from `generator`, one per row of a batch."""
+    return [Generator().manual_seed(seed) for seed in draw_seeds(generator, count)]
+
+
+def draw_seeds(generator: Generator, count: int) -> list[int]:
+    """`count` integer seeds in [0, 2^63) drawn from `generator`."""
+    return torch.randint(2**SEED_BITS - 1, (count,), generator=generator, device=generator.device).tolist()
+
+
+def one_per_row(generator: Generator | Sequence[Generator], count: int) -> list[Generator]:
+    """One generator per row: the given sequence, checked for its length, or `count` streams derived from one generator.
+
+    Raises:
+        ValueError: a sequence of another length than `count`.
+    """
+    if isinstance(generator, Generator):
+        return spawn(generator, count)
+    if len(generator) != count:
+        raise ValueError(f"expected one generator per row, {count} in all; got {len(generator)}")
+    return list(generator)
+
+
+def normal(shape: Sequence[int], generator: Generator, *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Standard normal draws of the given shape, drawn on the generator's device and moved to `device`."""
+    return torch.randn(*shape, generator=generator, dtype=dtype, device=generator.device).to(device)
+
+
+def uniform(shape: Sequence[int], generator: Generator, *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Uniform draws from [0, 1) of the given shape, drawn on the generator's device and moved to `device`."""
+    return torch.rand(*shape, generator=generator, dtype=dtype, device=generator.device).to(device)

@@ -1,0 +1,183 @@
+"""The centre: a landscape is a function from points to losses, and everything else is written against it."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+
+from nwedge._checks import check_points, check_same_shape
+
+ELEMENTS_AT_ONCE = 2**25
+"""Coordinates that one chunk of points may hold where no chunk is given: 256 MiB of float64."""
+
+
+@runtime_checkable
+class Landscape(Protocol):
+    """A scalar loss over points; a point is a flat vector in R^dim and a batch of points is the first axis.
+
+    A landscape may also offer `gradient(points)` and `hvp(points, vectors)`; the free functions of this module use
+    them when present, and the rest of the package calls only the free functions. A view whose expectation is not
+    `loss` (dropout) declares `unbiased = False`. Landscapes on finite data may offer `epoch(generator)`, an iterable
+    of views that partition the data into batches of equal size.
+    """
+
+    dim: int
+    dtype: torch.dtype
+    device: torch.device
+
+    def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The loss of each point, shape (batch,): pure, differentiable, its memory bounded by chunks."""
+        ...
+
+    def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
+        """`count` independent points at which training may start, shape (count, dim)."""
+        ...
+
+    def minibatch(self, generator: Generator | Sequence[Generator]) -> "Landscape":
+        """A stochastic view whose expectation is `loss`.
+
+        One generator: all points see the same draw. A sequence: row i sees what its own generator drew.
+        """
+        ...
+
+
+@runtime_checkable
+class Predictive(Landscape, Protocol):
+    """A landscape whose points are classifiers."""
+
+    @property
+    def held_out(self) -> "Predictive":
+        """The same weights on the held-out data."""
+        ...
+
+    def predict(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples classes"]:
+        """The probability of each class for each example."""
+        ...
+
+    def accuracy(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The fraction of examples whose most probable class is the label."""
+        ...
+
+
+def evaluate(
+    landscape: Landscape, points: Float[Tensor, "batch dim"], *, chunk: int | None = None
+) -> Float[Tensor, " batch"]:
+    """The losses of many points without a graph, `chunk` points at a time.
+
+    Args:
+        landscape: any landscape.
+        points: shape (batch, dim).
+        chunk: points handed to the landscape at once; None takes as many as hold 2^25 coordinates.
+
+    Returns:
+        Losses, shape (batch,). A NaN stays a NaN.
+
+    Raises:
+        ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
+    """
+    check_points(landscape, points)
+    with torch.no_grad():
+        return _in_chunks(landscape, landscape.loss, chunk, points)
+
+
+def gradient(
+    landscape: Landscape, points: Float[Tensor, "batch dim"], *, chunk: int | None = None
+) -> Float[Tensor, "batch dim"]:
+    """The gradients dL/dP of many points, by the landscape's own `gradient` or by reverse-mode differentiation.
+
+    Args:
+        landscape: any landscape.
+        points: shape (batch, dim).
+        chunk: points handed to the landscape at once; None takes as many as hold 2^25 coordinates.
+
+    Returns:
+        Gradients, shape (batch, dim), detached.
+
+    Raises:
+        ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
+        RuntimeError: the loss is detached from the points.
+    """
+    check_points(landscape, points)
+    own = getattr(landscape, "gradient", None)
+    one = own if own is not None else lambda rows: loss_and_gradient(landscape, rows)[1]
+    return _in_chunks(landscape, one, chunk, points)
+
+
+def hvp(
+    landscape: Landscape,
+    points: Float[Tensor, "batch dim"],
+    vectors: Float[Tensor, "batch dim"],
+    *,
+    chunk: int | None = None,
+) -> Float[Tensor, "batch dim"]:
+    """The Hessian-vector products H(P) v, by the landscape's own `hvp` or by differentiating the gradient.
+
+    Args:
+        landscape: any landscape that is twice differentiable almost everywhere.
+        points: shape (batch, dim).
+        vectors: one vector per point, shape (batch, dim).
+        chunk: points handed to the landscape at once; None takes as many as hold 2^25 coordinates.
+
+    Returns:
+        Products, shape (batch, dim), detached.
+
+    Raises:
+        ValueError, TypeError: points or vectors whose shape, dtype or device is not the landscape's.
+        RuntimeError: the loss is detached from the points.
+    """
+    check_points(landscape, points)
+    check_same_shape(points, vectors)
+    own = getattr(landscape, "hvp", None)
+    one = own if own is not None else lambda rows, directions: _double_backward(landscape, rows, directions)
+    return _in_chunks(landscape, one, chunk, points, vectors)
+
+
+def loss_and_gradient(
+    landscape: Landscape, points: Float[Tensor, "batch dim"]
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+    """The losses and gradients of one chunk of points in one pass, both detached: shapes (batch,) and (batch, dim).
+
+    Raises:
+        RuntimeError: the loss is detached from the points.
+    """
+    own = getattr(landscape, "gradient", None)
+    if own is not None:
+        with torch.no_grad():
+            return landscape.loss(points), own(points)
+    with torch.enable_grad():
+        leaf = points.detach().requires_grad_()
+        losses = _attached(landscape.loss(leaf))
+        (slope,) = torch.autograd.grad(losses.sum(), leaf)
+    return losses.detach(), slope
+
+
+def row_finite(values: Float[Tensor, "batch *rest"]) -> Bool[Tensor, " batch"]:
+    """Whether every value of a row is finite, shape (batch,)."""
+    return torch.isfinite(values).flatten(1).all(1) if values.ndim > 1 else torch.isfinite(values)
+
+
+def _double_backward(landscape: Landscape, points: Tensor, vectors: Tensor) -> Tensor:
+    with torch.enable_grad():
+        leaf = points.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(_attached(landscape.loss(leaf)).sum(), leaf, create_graph=True)
+        if not slope.requires_grad:  # a loss that is linear in the points has no curvature
+            return torch.zeros_like(points)
+        (product,) = torch.autograd.grad((slope * vectors).sum(), leaf, allow_unused=True)
+    return torch.zeros_like(points) if product is None else product
+
+
+def _attached(losses: Tensor) -> Tensor:
+    if not losses.requires_grad:
+        raise RuntimeError("the loss has no gradient: `loss` must stay attached to the points (no .detach(), no no_grad)")
+    return losses
+
+
+def _in_chunks(landscape: Landscape, one: Callable[..., Tensor], chunk: int | None, *rows: Tensor) -> Tensor:
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"chunk must be at least 1 point; got {chunk}")
+    size = chunk or max(1, ELEMENTS_AT_ONCE // landscape.dim)
+    if len(rows[0]) <= size:
+        return one(*rows)
+    return torch.cat([one(*part) for part in zip(*(tensor.split(size) for tensor in rows), strict=True)])

@@ -1,0 +1,62 @@
+"""A spec is what is to be done, in words: a frozen dataclass that survives JSON and whose hash is its name."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from typing import Any, ClassVar, Self
+
+TAG = "spec"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A frozen description made of numbers, strings, tuples and other specs; equal specs have equal ids."""
+
+    _kinds: ClassVar[dict[str, type["Spec"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        Spec._kinds[cls.__name__] = cls
+
+    @functools.cached_property
+    def id(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """The canonical JSON: keys sorted, no spaces, NaN refused (ValueError)."""
+        return json.dumps(_encode(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The spec that `to_json` wrote.
+
+        Raises:
+            ValueError: text that is no spec of this class.
+        """
+        value = _decode(json.loads(text))
+        if not isinstance(value, cls):
+            raise ValueError(f"expected the JSON of a {cls.__name__}; got {text[:80]}")
+        return value
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Spec):
+        fields = {field.name: _encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {TAG: type(value).__name__} | fields
+    if isinstance(value, tuple):
+        return [_encode(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a spec holds numbers, strings, tuples and specs; got {value!r}")
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_decode(item) for item in value)
+    if isinstance(value, dict):
+        fields = {key: _decode(item) for key, item in value.items() if key != TAG}
+        if value.get(TAG) not in Spec._kinds:
+            raise ValueError(f"unknown spec {value.get(TAG)!r}; known: {', '.join(sorted(Spec._kinds))}")
+        return Spec._kinds[value[TAG]](**fields)
+    return value

@@ -1,0 +1,68 @@
+"""The arguments of `nwedge replicate`, in words: the flags of the command line come from here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nwedge.specs.claims import CLAIMS
+from nwedge.specs.presets import PRESETS, QUICK_SEEDS, expand
+from nwedge.specs.tasks import TaskSpec
+
+KINDS = ("toy", "network", "controls")
+SEEDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicate:
+    """Measure the claims, judge them and draw the report; a rerun resumes where the last one stopped."""
+
+    preset: str = "digits"
+    """Which networks and settings."""
+    claims: tuple[str, ...] = ()
+    """Ids of the claims to measure (see `nwedge claims`); none given: all of them."""
+    landscapes: tuple[str, ...] = KINDS
+    """Kinds of landscapes (toy, network, controls) or names of single ones."""
+    seeds: int | None = None
+    """Independent seeds, 2 at least; the default is 5, and 3 with --quick."""
+    quick: bool = False
+    """Fewer seeds and points, same training: done in under a minute."""
+    out: Path = Path("replicate")
+    """The directory that holds results, verdicts, figures and the report."""
+    device: str = "cpu"
+    """Where landscapes live: cpu, cuda or cuda:N."""
+    cpus_per_task: int | None = None
+    """Threads each task computes with; the default is all cores. It may change the last bits of the numbers."""
+
+    def __post_init__(self) -> None:
+        """Refuse unknown names and counts that cannot be (ValueError)."""
+        _known("preset", (self.preset,), tuple(PRESETS))
+        _known("claim", self.claims, tuple(claim.id for claim in CLAIMS))
+        names = tuple(subject.name for members in PRESETS[self.preset].subjects.values() for subject in members)
+        _known("landscape", self.landscapes, KINDS + names)
+        if self.seeds is not None and self.seeds < 2:
+            raise ValueError(f"--seeds must be at least 2, since an interval needs two values; got {self.seeds}")
+        if self.cpus_per_task is not None and self.cpus_per_task < 1:
+            raise ValueError(f"--cpus-per-task must be at least 1; got {self.cpus_per_task}")
+
+    def tasks(self) -> tuple[TaskSpec, ...]:
+        """The tasks to be done, inputs first.
+
+        Raises:
+            ValueError: none of the claims is measured on any of the landscapes.
+        """
+        tasks = expand(
+            PRESETS[self.preset],
+            claims=self.claims or tuple(claim.id for claim in CLAIMS),
+            landscapes=self.landscapes,
+            seeds=self.seeds or (QUICK_SEEDS if self.quick else SEEDS),
+            quick=self.quick,
+            device=self.device,
+        )
+        if not tasks:
+            raise ValueError(f"none of the claims {self.claims} is measured on any of the landscapes {self.landscapes}")
+        return tasks
+
+
+def _known(what: str, given: tuple[str, ...], valid: tuple[str, ...]) -> None:
+    unknown = [name for name in given if name not in valid]
+    if unknown:
+        raise ValueError(f"unknown {what} {unknown[0]!r}; valid: {', '.join(valid)}")
