@@ -78,6 +78,8 @@ def evaluate(
         ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
     """
     check_points(landscape, points)
+    if len(points) == 0:
+        return points.new_empty(0)
     with torch.no_grad():
         return _in_chunks(landscape, landscape.loss, chunk, points)
 

@@ -1,0 +1,1 @@
+"""What the poster says: one file a claim, each with a measurement and a verdict."""

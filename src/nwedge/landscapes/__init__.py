@@ -1,0 +1,1 @@
+"""What there is: the wedge model, networks, controls, and landscapes seen through charts."""

@@ -1,0 +1,69 @@
+"""From a spec to a landscape: the one place that knows every kind."""
+
+import dataclasses
+import functools
+
+import torch
+
+from nwedge.landscape import Landscape
+from nwedge.landscapes import controls
+from nwedge.landscapes.wedges import WedgeLandscape
+from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+CONTROLS = {
+    "bowl": controls.QuadraticBowl,
+    "isolated": controls.IsolatedMinima,
+    "horseshoe": controls.Horseshoe,
+    "groove": controls.Groove,
+    "ball": controls.FlatBall,
+}
+SEEDED = {"bowl", "isolated", "groove"}
+"""Controls that are drawn at random."""
+
+
+@functools.singledispatch
+def build(spec: LandscapeSpec) -> Landscape:
+    """The landscape that a spec describes.
+
+    Raises:
+        TypeError: a spec of an unknown kind.
+        ValueError: arguments that the landscape refuses, or a data set that is not to be had.
+    """
+    raise TypeError(f"no landscape is known for a {type(spec).__name__}; known: WedgeSpec, ControlSpec, NetworkSpec")
+
+
+@build.register
+def _(spec: WedgeSpec) -> Landscape:
+    arguments = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)} | _place(spec)
+    del arguments["name"]
+    return WedgeLandscape(arguments.pop("dim"), arguments.pop("short"), **arguments)
+
+
+@build.register
+def _(spec: ControlSpec) -> Landscape:
+    drawn = {"seed": spec.seed} if spec.kind in SEEDED else {}
+    return CONTROLS[spec.kind](spec.dim, **drawn, **_place(spec))
+
+
+@build.register
+def _(spec: NetworkSpec) -> Landscape:
+    from nwedge.landscapes.networks import architectures, data
+    from nwedge.landscapes.networks.network import NetworkLandscape
+
+    train, held_out = data.load(spec.data, examples=spec.examples)
+    model = architectures.ARCHITECTURES[spec.architecture](train, width=spec.width, dropout=spec.dropout)
+    return NetworkLandscape(
+        model,
+        train,
+        held_out,
+        batch_size=spec.batch_size,
+        strategy=spec.strategy,
+        chunk=spec.chunk,
+        **_place(spec),
+    )
+
+
+def _place(spec: LandscapeSpec) -> dict[str, torch.dtype | str]:
+    return {"dtype": DTYPES[spec.dtype], "device": spec.device}

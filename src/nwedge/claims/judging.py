@@ -1,0 +1,168 @@
+"""The rules of judging: from the values of independent seeds to holds, fails or inconclusive."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from nwedge.claims._task import claim_module
+from nwedge.specs.tasks import ClaimSpec
+
+CONFIDENCE = 0.95
+BOOTSTRAP_FROM = 10
+"""Seeds from which the interval is a BCa bootstrap; below, Student's t (a bootstrap of 5 covers 83 %)."""
+TRAINED = 0.25
+"""The largest loss at the end of training, relative to the start's, of a run that counts as trained."""
+
+HOLDS, FAILS, INCONCLUSIVE = "holds", "fails", "inconclusive"
+SEVERITY = {FAILS: 0, INCONCLUSIVE: 1, HOLDS: 2}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sub-result: a statistic over seeds, larger in favour, against the smallest effect of interest."""
+
+    part: str
+    outcome: str
+    statistic: float | None
+    interval: tuple[float, float] | None
+    threshold: float
+    seeds: int
+    sentence: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of a claim on a landscape: its worst part's, or inconclusive where the runs are untrained."""
+
+    outcome: str
+    statistic: float | None
+    interval: tuple[float, float] | None
+    threshold: float
+    seeds: int
+    sentence: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The smallest effect of interest, and why it is that."""
+
+    value: float
+    reason: str
+
+
+def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
+    """Judge one value per seed.
+
+    holds: the lower end of the 95 % interval of the mean is above the threshold; fails: the upper end is below it;
+    inconclusive: otherwise, and where a value is undefined (NaN) or there is a single seed.
+
+    Args:
+        name: of the part.
+        values: one per seed, larger in favour, shape (seed,).
+        threshold: above 0.
+    """
+    values = np.asarray(values, dtype=float)
+    undefined = int(np.isnan(values).sum())
+    if undefined:
+        sentence = f"{name}: undefined in {undefined} of {len(values)} seeds"
+        return Part(name, INCONCLUSIVE, None, None, threshold.value, len(values), sentence, threshold.reason)
+    mean = float(values.mean())
+    low, high = interval(values)
+    if low > threshold.value:
+        outcome = HOLDS
+    elif high < threshold.value:
+        outcome = FAILS
+    else:
+        outcome = INCONCLUSIVE
+    ends = (low, high) if math.isfinite(low) else None
+    spread = f"[{low:.3g}, {high:.3g}]" if ends else "no interval from a single seed"
+    sentence = f"{name}: {mean:.3g} {spread} against {threshold.value:g}: {outcome}"
+    return Part(name, outcome, mean, ends, threshold.value, len(values), sentence, threshold.reason)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the mean: Student's t below 10 values, BCa bootstrap from 10 on, a point for equal values.
+
+    A single value has the interval (-inf, inf).
+    """
+    if len(values) < 2:
+        return -math.inf, math.inf
+    mean = float(np.mean(values))
+    if np.ptp(values) == 0:
+        return mean, mean
+    if len(values) < BOOTSTRAP_FROM:
+        half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values)
+        return float(mean - half), float(mean + half)
+    found = stats.bootstrap(
+        (values,), np.mean, confidence_level=CONFIDENCE, method="BCa", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def combine(parts: Sequence[Part], dataset: xr.Dataset) -> Verdict:
+    """The verdict of a claim: fails where any part fails, holds where all hold, its statistic the worst part's.
+
+    Untrained runs (`final_loss` above a quarter of `initial_loss`, both of dimensions seed and run) give no verdict.
+    """
+    worst = min(parts, key=_rank)
+    seeds = dataset.sizes["seed"]
+    lost = untrained(dataset)
+    if lost:
+        return Verdict(INCONCLUSIVE, None, None, worst.threshold, seeds, lost, tuple(parts))
+    sentence = "; ".join(one.sentence for one in parts)
+    return Verdict(worst.outcome, worst.statistic, worst.interval, worst.threshold, seeds, sentence, tuple(parts))
+
+
+def untrained(dataset: xr.Dataset) -> str:
+    """A sentence on the seeds whose runs failed to train and the loss they reached; empty if there are none."""
+    ratio = dataset["final_loss"] / dataset["initial_loss"]
+    failed = (~(ratio <= TRAINED)).any("run").values
+    if not failed.any():
+        return ""
+    reached = float(dataset["final_loss"].max())
+    seeds = ", ".join(str(seed) for seed in dataset["seed"].values[failed])
+    return (
+        f"no verdict on untrained runs: seeds {seeds} ended above {TRAINED:g} of their first loss "
+        f"(the highest loss reached is {reached:.3g})"
+    )
+
+
+def judge(tasks: Sequence[ClaimSpec], results: Mapping[str, xr.Dataset]) -> list[dict]:
+    """The rows of `verdicts.json`, one per claim and landscape, in the order of the tasks.
+
+    Args:
+        tasks: the claim tasks whose results are there.
+        results: the dataset of each task, by task id.
+    """
+    groups: dict[tuple[str, str], list[ClaimSpec]] = {}
+    for task in tasks:
+        groups.setdefault((task.claim, task.landscape.name), []).append(task)
+    labelled = {key: over_seeds(members, results) for key, members in groups.items()}
+    rows = []
+    for (claim, landscape), members in groups.items():
+        module = claim_module(claim)
+        read = {name: labelled[name, landscape] for name in (claim, *getattr(module, "needs", ()))}
+        verdict = asdict(module.verdict(read))
+        rows.append({"claim": claim, "landscape": landscape, **verdict, "task_ids": [task.id for task in members]})
+    return rows
+
+
+def over_seeds(tasks: Sequence[ClaimSpec], results: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """The results of one claim on one landscape, joined along the dimension `seed`."""
+    return xr.concat(
+        [results[task.id] for task in tasks],
+        dim=xr.DataArray([task.seed for task in tasks], dims="seed", name="seed"),
+        join="exact",
+        combine_attrs="drop_conflicts",
+    )
+
+
+def _rank(one: Part) -> tuple[int, float]:
+    margin = -math.inf if one.statistic is None else one.statistic / one.threshold
+    return SEVERITY[one.outcome], margin

@@ -1,0 +1,109 @@
+"""The mean loss over a path or a sheet is a landscape, too: its points are the free vertices."""
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from nwedge._checks import check_points
+from nwedge._random import derive
+from nwedge.geometry import VertexChart
+from nwedge.landscape import Landscape
+
+QUADRATURE = 128
+"""Fixed uniform coordinates over which `loss` is averaged."""
+
+
+C = TypeVar("C", bound=VertexChart)
+
+
+class SpannedLandscape(Generic[C]):
+    """L(V) = E_c loss(embed_V(c)) over uniform coordinates c, as a function of the flattened free vertices V.
+
+    `loss` takes the mean over 128 fixed coordinates; `minibatch` draws `samples` fresh ones, so its expectation is the
+    mean over the whole chart and only nearly `loss`: the view declares `unbiased = False`.
+
+    Args:
+        landscape: any landscape.
+        chart: a path, a curve or a sheet with free vertices.
+        samples: coordinates a minibatch draws.
+
+    Raises:
+        ValueError: a chart without free vertices.
+    """
+
+    def __init__(self, landscape: Landscape, chart: C, *, samples: int) -> None:
+        if not chart.free:
+            raise ValueError(f"this {type(chart).__name__} has no free vertices: give it at least one bend")
+        self.landscape, self.chart, self.samples = landscape, chart, samples
+        self.dim = len(chart.free) * chart.ambient
+        self.dtype, self.device = landscape.dtype, landscape.device
+        self._coords = chart.coordinates(QUADRATURE, derive(0, "quadrature"))
+
+    @property
+    def start(self) -> Float[Tensor, " dim"]:
+        """The chart's free vertices as a point, shape (dim,)."""
+        return self.chart.vertices[list(self.chart.free)].flatten()
+
+    def chart_at(self, point: Float[Tensor, " dim"]) -> C:
+        """The chart whose free vertices are this point."""
+        rows = torch.tensor(self.chart.free, device=self.device)
+        free = point.view(len(rows), self.chart.ambient)
+        return self.chart.moved(self.chart.vertices.index_copy(0, rows, free))
+
+    def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The mean loss over the fixed coordinates, shape (batch,)."""
+        check_points(self, points)
+        return self.mean_loss(points, [self.landscape] * len(points), [self._coords] * len(points))
+
+    def mean_loss(
+        self, points: Tensor, landscapes: Sequence[Landscape], coords: Sequence[Tensor]
+    ) -> Float[Tensor, " batch"]:
+        """Row by row, the mean loss over a row's own coordinates in its own view of the landscape."""
+        rows = zip(points, landscapes, coords, strict=True)
+        return torch.stack([view.loss(self.chart_at(point).embed(at)).mean() for point, view, at in rows])
+
+    def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
+        """The chart's own free vertices, `count` times: training starts from there."""
+        return self.start.expand(count, -1).clone()
+
+    def minibatch(self, generator: Generator | Sequence[Generator]) -> "SpannedMinibatch":
+        """Fresh coordinates, and one minibatch of the landscape that all of them see."""
+        return SpannedMinibatch(self, generator)
+
+
+class SpannedMinibatch:
+    """A stochastic view of a `SpannedLandscape`."""
+
+    unbiased = False
+
+    def __init__(self, whole: SpannedLandscape, generator: Generator | Sequence[Generator]) -> None:
+        generators = [generator] if isinstance(generator, Generator) else generator
+        self.whole, self.shared = whole, isinstance(generator, Generator)
+        self.dim, self.dtype, self.device = whole.dim, whole.dtype, whole.device
+        self._coords = [whole.chart.coordinates(whole.samples, one) for one in generators]
+        self._views = [whole.landscape.minibatch(one) for one in generators]
+
+    def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The mean loss over the drawn coordinates on the drawn minibatch, shape (batch,).
+
+        Raises:
+            ValueError: another number of points than of generators.
+        """
+        check_points(self, points)
+        repeats = len(points) if self.shared else 1
+        if not self.shared and len(points) != len(self._views):
+            raise ValueError(
+                f"this view was drawn for {len(self._views)} points, one generator each; got {len(points)}"
+            )
+        return self.whole.mean_loss(points, self._views * repeats, self._coords * repeats)
+
+    def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
+        """As in the whole landscape."""
+        return self.whole.initial(count, generator)
+
+    def minibatch(self, generator: Generator | Sequence[Generator]) -> "SpannedMinibatch":
+        """A fresh draw from the whole landscape."""
+        return self.whole.minibatch(generator)
