@@ -1,6 +1,6 @@
 """Charts: what maps coordinates to points (a line, a path, a sheet) or to displacements (a plane, a subspace)."""
 
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -32,6 +32,9 @@ class Chart(Protocol):
         ...
 
 
+Kind = TypeVar("Kind", bound="VertexChart")
+
+
 @runtime_checkable
 class VertexChart(Chart, Protocol):
     """A chart that is linear in its vertices, embed(c) = W(c) V, some of which are free to be trained."""
@@ -43,7 +46,7 @@ class VertexChart(Chart, Protocol):
         """W(c): how much each vertex counts at each coordinate; rows sum to 1."""
         ...
 
-    def moved(self, vertices: Float[Tensor, "vertex ambient"]) -> Self:
+    def moved(self: Kind, vertices: Float[Tensor, "vertex ambient"]) -> Kind:
         """The same chart with other vertices."""
         ...
 
@@ -67,7 +70,7 @@ class Line:
         self.a, self.b = a, b
         self.ambient, self.dtype, self.device = len(a), a.dtype, a.device
 
-    def embed(self, coords: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch ambient"]:
+    def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
         """The points a + t (b - a), shape (batch, ambient)."""
         check_points(self, coords, "coords")
         return self.a + coords * (self.b - self.a)
@@ -99,7 +102,7 @@ class Plane:
         self.axes = torch.stack([u, v])
         self.ambient, self.dtype, self.device = len(u), u.dtype, u.device
 
-    def embed(self, coords: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch ambient"]:
+    def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
         """The displacements c0 u + c1 v, shape (batch, ambient)."""
         check_points(self, coords, "coords")
         return coords @ self.axes

@@ -1,6 +1,6 @@
 """Constraints: sets that a descent must not leave."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from nwedge._checks import check_same_shape
 
 
+@runtime_checkable
 class Constraint(Protocol):
     """A set with a projection onto it, and one onto its tangent space, row by row."""
 
@@ -33,7 +34,7 @@ class Hyperplane:
         ValueError: a normal of another shape or of zero norm.
     """
 
-    def __init__(self, through: Float[Tensor, "batch dim"], normal: Float[Tensor, " dim"]) -> None:
+    def __init__(self, through: Float[Tensor, "batch dim"], normal: Tensor) -> None:
         check_same_shape(through[0], normal, "the normal of a hyperplane")
         if not normal.any():
             raise ValueError("the normal of a hyperplane must not be zero: give a direction of positive norm")

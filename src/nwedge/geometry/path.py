@@ -1,7 +1,7 @@
 """Paths between two points that bend at vertices: polygonal chains and Bezier curves."""
 
 import math
-from typing import Self
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -9,6 +9,9 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_integer, check_points
 from nwedge._random import uniform
+
+
+Kind = TypeVar("Kind", bound="_Curve")
 
 
 class _Curve:
@@ -25,21 +28,21 @@ class _Curve:
         self.ambient, self.dtype, self.device = vertices.shape[1], vertices.dtype, vertices.device
 
     @classmethod
-    def straight(cls, a: Float[Tensor, " ambient"], b: Float[Tensor, " ambient"], bends: int) -> Self:
+    def straight(cls: type[Kind], a: Float[Tensor, " ambient"], b: Float[Tensor, " ambient"], bends: int) -> Kind:
         """The straight line from a to b with `bends` free vertices evenly spaced on it."""
         check_integer("bends", bends, 0)
         t = torch.linspace(0, 1, bends + 2, dtype=a.dtype, device=a.device)[:, None]
         return cls((1 - t) * a + t * b)
 
-    def moved(self, vertices: Float[Tensor, "vertex ambient"]) -> Self:
+    def moved(self: Kind, vertices: Float[Tensor, "vertex ambient"]) -> Kind:
         """The same kind of curve with other vertices."""
         return type(self)(vertices)
 
-    def weights(self, coords: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch vertex"]:
+    def weights(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch vertex"]:
         """How much each vertex counts at each position."""
         raise NotImplementedError
 
-    def embed(self, coords: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch ambient"]:
+    def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
         """The points at positions t in [0, 1], shape (batch, ambient)."""
         check_points(self, coords, "coords")
         return self.weights(coords) @ self.vertices
@@ -69,7 +72,7 @@ class Path(_Curve):
         ValueError: fewer than 2 vertices.
     """
 
-    def weights(self, coords: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch vertex"]:
+    def weights(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch vertex"]:
         """Hat functions, shape (batch, vertex)."""
         places = torch.arange(len(self.vertices), dtype=self.dtype, device=self.device)
         return (1 - (coords.clamp(0, 1) * (len(places) - 1) - places).abs()).clamp(min=0)
@@ -87,7 +90,7 @@ class Bezier(_Curve):
         ValueError: fewer than 2 vertices.
     """
 
-    def weights(self, coords: Float[Tensor, "batch 1"]) -> Float[Tensor, "batch vertex"]:
+    def weights(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch vertex"]:
         """Bernstein polynomials, shape (batch, vertex)."""
         degree = len(self.vertices) - 1
         terms = [math.comb(degree, j) * (1 - coords) ** (degree - j) * coords**j for j in range(degree + 1)]

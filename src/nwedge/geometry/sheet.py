@@ -1,7 +1,5 @@
 """The barycentric sheet: a deformed simplex that spans m optima at once."""
 
-from typing import Self
-
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
@@ -51,9 +49,9 @@ class Sheet:
         """The vertex of the subset of all optima, where the sheet is farthest from each, shape (ambient,)."""
         return self.vertices[-1]
 
-    def moved(self, vertices: Float[Tensor, "vertex ambient"]) -> Self:
+    def moved(self, vertices: Float[Tensor, "vertex ambient"]) -> "Sheet":
         """The sheet over the same optima with other vertices."""
-        return type(self)(self.optima, vertices)
+        return Sheet(self.optima, vertices)
 
     def weights(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch vertex"]:
         """How much each vertex counts, shape (batch, 2^m - 1); m entries of a row are not zero."""

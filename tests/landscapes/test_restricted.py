@@ -1,0 +1,66 @@
+"""A landscape seen through a chart is a landscape: values, gradients, kinds and refusals."""
+
+import pytest
+import torch
+
+from nwedge import WedgeLandscape, check_landscape, gradient, restrict
+from nwedge._random import derive
+from nwedge.geometry import Bezier, Line, Path, Plane, RandomSubspace, Sheet
+from nwedge.landscapes.restricted import RestrictedLandscape
+
+DIM = 12
+
+
+def wedges(noise: float = 0.0) -> WedgeLandscape:
+    return WedgeLandscape(DIM, 3, wedges=4, profile="squared", noise=noise, dtype=torch.float64)
+
+
+def points(count: int) -> torch.Tensor:
+    return torch.randn(count, DIM, generator=derive(0), dtype=torch.float64)
+
+
+def views(noise: float = 0.0) -> dict[str, RestrictedLandscape]:
+    whole, (a, b, c) = wedges(noise), points(3)
+    return {
+        "line": restrict(whole, Line(a, b)),
+        "plane": restrict(whole, Plane(a, b), c),
+        "path": restrict(whole, Path(points(4))),
+        "bezier": restrict(whole, Bezier(points(3))),
+        "sheet": restrict(whole, Sheet(points(3))),
+        "subspace": restrict(whole, RandomSubspace(DIM, 5, dtype=torch.float64), c),
+    }
+
+
+@pytest.mark.parametrize("name", views())
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_a_view_is_a_landscape(name: str, noise: float) -> None:
+    check_landscape(views(noise)[name])
+
+
+def test_the_gradient_is_the_transposed_embedding_of_the_gradient() -> None:
+    view = views()["subspace"]
+    coords = torch.randn(3, 5, generator=derive(1), dtype=torch.float64)
+    whole = gradient(wedges(), view.embed(coords))
+    torch.testing.assert_close(gradient(view, coords), whole @ view.chart.basis)
+
+
+def test_a_view_of_a_view() -> None:
+    inner = views()["subspace"]
+    u, v, origin = torch.randn(3, 5, generator=derive(2), dtype=torch.float64)
+    outer = restrict(inner, Plane(u, v), origin)
+    coords = torch.randn(4, 2, generator=derive(3), dtype=torch.float64)
+    torch.testing.assert_close(outer.loss(coords), inner.loss(origin + coords @ torch.stack([u, v])))
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    a, b, c = points(3)
+    with pytest.raises(ValueError, match="a Plane embeds to displacements: give the origin"):
+        restrict(wedges(), Plane(a, b))
+    with pytest.raises(ValueError, match="a Line embeds to points: leave the origin out"):
+        restrict(wedges(), Line(a, b), c)
+    with pytest.raises(ValueError, match="embeds into 11 dimensions; the landscape has 12"):
+        restrict(wedges(), Line(a[1:], b[1:]))
+    with pytest.raises(ValueError, match=r"chart has dtype torch\.float32; the landscape has torch\.float64"):
+        restrict(wedges(), Line(a.float(), b.float()))
+    with pytest.raises(ValueError, match="the origin must have the shape"):
+        restrict(wedges(), Plane(a, b), c[1:])
