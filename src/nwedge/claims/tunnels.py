@@ -116,7 +116,9 @@ def _zeroed(landscape: Landscape, curves: Mapping[str, Path | Bezier]) -> dict[s
     middle = torch.full((1, 1), 0.5, dtype=landscape.dtype, device=landscape.device)
 
     def count(path: str) -> float:
-        return (curves[path].embed(middle).abs() < ZERO * landscape.scale).sum().item() if path in curves else np.nan
+        if path not in curves:
+            return np.nan
+        return float((curves[path].embed(middle).abs() < ZERO * landscape.scale).sum())
 
     return {"zeroed": ("path", [count(path) for path in PATHS])}
 

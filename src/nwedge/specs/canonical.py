@@ -4,9 +4,11 @@ import dataclasses
 import functools
 import hashlib
 import json
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 TAG = "spec"
+
+Kind = TypeVar("Kind", bound="Spec")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class Spec:
         return json.dumps(_encode(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls: type[Kind], text: str) -> Kind:
         """The spec that `to_json` wrote.
 
         Raises:

@@ -1,0 +1,104 @@
+"""The rules of judging, on numbers whose outcome is known."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from nwedge.claims.judging import TRAINED, Threshold, combine, interval, over_seeds, part
+from nwedge.specs.claims import TunnelsConfig
+from nwedge.specs.landscapes import ControlSpec
+from nwedge.specs.tasks import ClaimSpec
+
+HALF = Threshold(0.5, "half of it is the smallest effect of interest")
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome"),
+    [
+        ([0.9, 0.91, 0.89], "holds"),
+        ([0.1, 0.11, 0.09], "fails"),
+        ([0.4, 0.5, 0.6], "inconclusive"),
+        ([0.9, 0.9], "holds"),
+        ([0.5, 0.5], "inconclusive"),
+        ([0.9], "inconclusive"),
+        ([0.9, np.nan, 0.9], "inconclusive"),
+    ],
+)
+def test_outcomes(values: list[float], outcome: str) -> None:
+    found = part("effect", np.array(values), HALF)
+    assert found.outcome == outcome
+    assert found.seeds == len(values)
+    assert found.threshold == 0.5
+    assert found.reason == HALF.reason
+    assert outcome in found.sentence or "undefined in 1 of 3 seeds" in found.sentence
+
+
+def test_an_undefined_value_makes_the_statistic_null() -> None:
+    found = part("effect", np.array([1.0, np.nan]), HALF)
+    assert found.statistic is None
+    assert found.interval is None
+
+
+def test_few_values_have_students_interval() -> None:
+    values = np.array([0.1, 0.4, 0.2, 0.5, 0.3])
+    expected = stats.t.interval(0.95, 4, loc=values.mean(), scale=stats.sem(values))
+    np.testing.assert_allclose(interval(values), expected)
+
+
+def test_equal_values_have_a_point_interval_and_one_value_none() -> None:
+    assert interval(np.full(12, 0.7)) == (pytest.approx(0.7), pytest.approx(0.7))
+    assert interval(np.array([0.7])) == (-np.inf, np.inf)
+
+
+def test_from_ten_values_on_the_interval_is_a_bootstrap_that_is_the_same_twice() -> None:
+    values = np.random.default_rng(0).exponential(size=30)
+    low, high = interval(values)
+    assert interval(values) == (low, high)
+    student = stats.t.interval(0.95, 29, loc=values.mean(), scale=stats.sem(values))
+    assert low < values.mean() < high
+    assert (high - values.mean()) > (values.mean() - low), "BCa follows the skew, Student's interval is symmetric"
+    assert (low, high) != student
+
+
+def test_intervals_cover_the_mean_about_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(1)
+    covered = [low <= 0 <= high for low, high in (interval(rng.normal(size=5)) for _ in range(1000))]
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_a_claim_holds_where_all_parts_hold_and_takes_the_worst_parts_statistic(trained: xr.Dataset) -> None:
+    good, better = part("good", np.full(5, 0.6), HALF), part("better", np.full(5, 5.0), HALF)
+    bad, unclear = part("bad", np.full(5, 0.1), HALF), part("unclear", np.array([0.0, 1, 0, 1, 0.5]), HALF)
+    assert combine([better, good], trained).outcome == "holds"
+    assert combine([better, good], trained).statistic == pytest.approx(0.6)
+    assert combine([good, unclear], trained).outcome == "inconclusive"
+    verdict = combine([unclear, bad, good], trained)
+    assert verdict.outcome == "fails"
+    assert verdict.statistic == pytest.approx(0.1)
+    assert verdict.interval == (pytest.approx(0.1), pytest.approx(0.1))
+    assert [one.part for one in verdict.parts] == ["unclear", "bad", "good"]
+    assert all(one.sentence in verdict.sentence for one in verdict.parts)
+
+
+@pytest.mark.parametrize("reached", [2 * TRAINED + 0.01, np.nan])
+def test_untrained_runs_give_no_verdict_and_their_loss_is_named(trained: xr.Dataset, reached: float) -> None:
+    trained["final_loss"][3, 1] = reached
+    verdict = combine([part("good", np.full(5, 0.9), HALF)], trained)
+    assert verdict.outcome == "inconclusive"
+    assert verdict.statistic is None
+    assert "seeds 3 ended above" in verdict.sentence
+    if reached == reached:
+        assert f"{reached:.3g}" in verdict.sentence
+
+
+def test_seeds_are_joined_and_different_grids_refused() -> None:
+    bowl = ControlSpec(name="control-bowl", kind="bowl", dim=2)
+    tasks = [ClaimSpec(claim="tunnels", landscape=bowl, seed=seed, config=TunnelsConfig(), reads=()) for seed in (4, 7)]
+    results = {task.id: xr.Dataset({"x": ("t", [1.0, task.seed])}, coords={"t": [0, 1]}) for task in tasks}
+    joined = over_seeds(tasks, results)
+    assert joined["seed"].values.tolist() == [4, 7]
+    assert joined["x"].sel(seed=7).values.tolist() == [1.0, 7.0]
+    results[tasks[1].id] = results[tasks[1].id].assign_coords(t=[0, 2])
+    with pytest.raises(ValueError, match="cannot"):
+        over_seeds(tasks, results)
