@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nwedge import geometry as geometry
+    from nwedge.claims.examine import examine as examine
     from nwedge.landscape import Landscape as Landscape
     from nwedge.landscape import Predictive as Predictive
     from nwedge.landscape import evaluate as evaluate
@@ -30,6 +31,7 @@ _HOMES = {
     "check_landscape": "nwedge.testing",
     "descend": "nwedge.methods.descent",
     "evaluate": "nwedge.landscape",
+    "examine": "nwedge.claims.examine",
     "gradient": "nwedge.landscape",
     "hvp": "nwedge.landscape",
     "restrict": "nwedge.landscapes.restricted",

@@ -23,15 +23,13 @@ def execute(task: TaskSpec, inputs: Mapping[str, Result], *, threads: int | None
     """
     if threads is not None:
         torch.set_num_threads(threads)
+    landscape = build(task.landscape)
     if isinstance(task, GroupSpec):
-        return runs.train(task)
+        return runs.train(landscape, task.train, task.runs)
     if isinstance(task, ClaimSpec):
-        landscape = build(task.landscape)
+        read = [runs.run(ref.row, inputs[ref.group], landscape) for ref in task.reads]
         generator = derive(task.seed, task.claim, task.landscape.name)
-        measured = claim_module(task.claim).measure(
-            landscape, runs.read(task.reads, inputs, landscape), task.config, generator
-        )
-        return Result(measured)
+        return Result(claim_module(task.claim).measure(landscape, read, task.config, generator))
     raise TypeError(f"no way is known to execute a {type(task).__name__}; known: GroupSpec, ClaimSpec")
 
 

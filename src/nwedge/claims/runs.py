@@ -1,6 +1,6 @@
 """The shared task that trains: a group of runs on one landscape, and a run as a claim reads it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nwedge._random import derive
-from nwedge.build import build
 from nwedge.landscape import Landscape
 from nwedge.methods.descent import descend
-from nwedge.specs.tasks import GroupSpec, RunRef
+from nwedge.specs.tasks import RunSpec, TrainSpec
 from nwedge.store import Result
 
 
@@ -44,28 +43,27 @@ class Run:
         return self.points[-1]
 
 
-def train(group: GroupSpec) -> Result:
-    """Train all runs of a group at once; the result holds their losses, and as weights the points kept."""
-    landscape = build(group.landscape)
-    names = [(run.seed, run.member) for run in group.runs]
+def train(landscape: Landscape, how: TrainSpec, runs: Sequence[RunSpec]) -> Result:
+    """Train runs on a landscape all at once; the result holds their losses, and as weights the points kept."""
+    names = [(run.seed, run.member) for run in runs]
     start = torch.cat([landscape.initial(1, derive(seed, "start", member)) for seed, member in names])
     found = descend(
         landscape,
         start,
-        optimizer=group.train.optimizer,
-        lr=[run.lr for run in group.runs],
-        steps=group.train.steps,
-        weight_decay=[run.weight_decay for run in group.runs],
-        momentum=group.train.momentum,
-        schedule=group.train.schedule,
-        keep=group.train.keep,
+        optimizer=how.optimizer,
+        lr=[run.lr for run in runs],
+        steps=how.steps,
+        weight_decay=[run.weight_decay for run in runs],
+        momentum=how.momentum,
+        schedule=how.schedule,
+        keep=how.keep,
         generator=[derive(seed, "training", member) for seed, member in names],
     )
     dataset = xr.Dataset(
         {
             "loss": (("run", "snapshot"), found.trajectory_losses.cpu().numpy()),
-            "lr": ("run", [run.lr for run in group.runs]),
-            "weight_decay": ("run", [run.weight_decay for run in group.runs]),
+            "lr": ("run", [run.lr for run in runs]),
+            "weight_decay": ("run", [run.weight_decay for run in runs]),
             "stopped": ("run", found.stopped.cpu().numpy(), {"meaning": "step of the first non-finite loss, or -1"}),
         },
         coords={
@@ -77,12 +75,8 @@ def train(group: GroupSpec) -> Result:
     return Result(dataset, {"points": found.trajectory.cpu().numpy()})
 
 
-def read(refs: Sequence[RunRef], groups: Mapping[str, Result], landscape: Landscape) -> tuple[Run, ...]:
-    """The runs that a claim reads, on the landscape's device."""
-    return tuple(_run(ref.row, groups[ref.group], landscape) for ref in refs)
-
-
-def _run(row: int, group: Result, landscape: Landscape) -> Run:
+def run(row: int, group: Result, landscape: Landscape) -> Run:
+    """One run of a trained group, on the landscape's device."""
     return Run(
         points=torch.from_numpy(group.weights["points"][row]).to(landscape.device),
         step=group.dataset["step"].values,

@@ -99,10 +99,11 @@ def _functions(landscape: Landscape) -> dict[str, Callable[[Tensor], Tensor]]:
     """What is taken along each path: the loss, and what else the landscape can say of a point."""
     functions: dict[str, Callable[[Tensor], Tensor]] = {"loss": lambda points: evaluate(landscape, points)}
     if isinstance(landscape, Predictive):
+        held_out = landscape.held_out
         functions |= {
             "accuracy": landscape.accuracy,
-            "held_out_loss": lambda points: evaluate(landscape.held_out, points),
-            "held_out_accuracy": landscape.held_out.accuracy,
+            "held_out_loss": lambda points: evaluate(held_out, points),
+            "held_out_accuracy": held_out.accuracy,
         }
     if isinstance(landscape, WedgeLandscape):
         functions["distance"] = landscape.distance

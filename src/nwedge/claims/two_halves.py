@@ -99,10 +99,11 @@ def _halves(cosine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _changed(landscape: Landscape, end: Tensor, points: Tensor) -> np.ndarray:
-    """How much of the function at the first end has changed: labels (networks) or short axes (axis-aligned wedges)."""
+    """How much of the function at the first end has changed: held-out labels, or short axes of axis-aligned wedges."""
     if isinstance(landscape, Predictive):
-        labels = landscape.predict(points).argmax(dim=2)
-        changed = (labels != landscape.predict(end).argmax(dim=2)).double().mean(dim=1)
+        held_out = landscape.held_out
+        labels = held_out.predict(points).argmax(dim=2)
+        changed = (labels != held_out.predict(end).argmax(dim=2)).double().mean(dim=1)
     elif isinstance(landscape, WedgeLandscape) and landscape.oriented == "axes":
         first = landscape.nearest(end)
         kept = torch.isin(landscape.nearest(points), first[first >= 0]).sum(dim=1)
