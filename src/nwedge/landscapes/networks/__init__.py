@@ -1,0 +1,1 @@
+"""Neural networks as landscapes: any module on any data, architectures and data sets."""

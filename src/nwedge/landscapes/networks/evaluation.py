@@ -1,0 +1,136 @@
+"""Means over examples of a function of points, in blocks of points and chunks of examples."""
+
+import functools
+import itertools
+import operator
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+from torch.utils import _pytree as pytree
+from torch.utils.checkpoint import checkpoint
+
+from nwedge.landscapes.networks.dropout import dropping
+from nwedge.landscapes.networks.examples import Drawn, Examples
+from nwedge.landscapes.networks.functional import Function, Network
+from nwedge.landscapes.networks.strategy import BLOCK, HELD
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a network is evaluated at many points on many examples.
+
+    Attributes:
+        network: the network.
+        strategy: "vmap" or "loop".
+        chunk: examples evaluated at once.
+    """
+
+    network: Network
+    strategy: str
+    chunk: int
+
+    def mean(
+        self,
+        function: Function,
+        points: Tensor,
+        statistics: Tensor | None,
+        examples: Examples | Drawn,
+        *,
+        seeds: Sequence[int] | None = None,
+        whole: bool = False,
+    ) -> Tensor:
+        """The mean over the examples of function(model at the point, batch), shape (batch,).
+
+        Args:
+            function: its value on a batch is a mean over the batch.
+            points: shape (batch, dim).
+            statistics: of the BatchNorm layers, shape (batch, statistics); None takes each batch's own.
+            examples: those that are averaged over.
+            seeds: of the dropout masks, one per row; None turns dropout off.
+            whole: take the examples as one batch, however many they are.
+        """
+
+        def piece(rows: slice, points: Tensor, statistics: Tensor | None, batch: Any) -> Tensor:
+            own_seeds = None if seeds is None else seeds[rows]
+            return self.values(function, points, statistics, batch, per_row=examples.per_row, seeds=own_seeds)
+
+        return self._mean(piece, points, statistics, examples, whole)
+
+    def statistics(self, function: Function, points: Tensor, examples: Examples) -> Tensor:
+        """The BatchNorm statistics of the points, averaged over chunks of the examples, shape (batch, statistics)."""
+        if not self.network.batch_norms:
+            return points.new_empty(len(points), 0)
+        return self._mean(lambda rows, points, _, batch: self.seen(function, points, batch), points, None, examples)
+
+    def values(
+        self,
+        function: Function,
+        points: Tensor,
+        statistics: Tensor | None,
+        batch: Any,
+        *,
+        per_row: bool = False,
+        seeds: Sequence[int] | None = None,
+    ) -> Tensor:
+        """function(model at the point, batch) for a block of points, on one batch or on one for each, (rows, *)."""
+        return self._each(functools.partial(self.network, function), points, statistics, batch, per_row, seeds)
+
+    def seen(self, function: Function, points: Tensor, batch: Any) -> Tensor:
+        """What the BatchNorm layers see at a block of points on one batch, shape (rows, statistics)."""
+        return self._each(lambda point, _, batch: self.network.statistics(function, point, batch), points, None, batch)
+
+    def blocks(self, points: Tensor) -> list[slice]:
+        """The rows of a batch of points that are evaluated at once."""
+        size = BLOCK[self.strategy]
+        return [slice(start, start + size) for start in range(0, len(points), size)]
+
+    def chunks(self, count: int) -> list[tuple[slice, float]]:
+        """The examples that are evaluated at once, in chunks of nearly equal size, with their shares in the mean."""
+        number = -(-count // self.chunk)
+        ends = [count * index // number for index in range(number + 1)]
+        return [(slice(start, end), (end - start) / count) for start, end in itertools.pairwise(ends)]
+
+    def _mean(
+        self,
+        piece: Callable[[slice, Tensor, Tensor | None, Any], Tensor],
+        points: Tensor,
+        statistics: Tensor | None,
+        examples: Examples | Drawn,
+        whole: bool = False,
+    ) -> Tensor:
+        if not len(points):
+            return points.sum(1)
+        heavy = len(points) * examples.count > HELD[self.strategy] * self.chunk
+        if heavy and torch.is_grad_enabled() and points.requires_grad:
+            piece = functools.partial(checkpoint, piece, use_reentrant=False, preserve_rng_state=False)
+        chunks = [(slice(None), 1.0)] if whole else self.chunks(examples.count)
+        means = []
+        for rows in self.blocks(points):
+            own = None if statistics is None else statistics[rows]
+            terms = (share * piece(rows, points[rows], own, examples.batch(rows, part)) for part, share in chunks)
+            means.append(functools.reduce(operator.add, terms))
+        return torch.cat(means)
+
+    def _each(
+        self,
+        one: Callable[[Tensor, Tensor | None, Any], Tensor],
+        points: Tensor,
+        statistics: Tensor | None,
+        batch: Any,
+        per_row: bool = False,
+        seeds: Sequence[int] | None = None,
+    ) -> Tensor:
+        if self.strategy == "vmap" and seeds is None:
+            return vmap(one, (0, None if statistics is None else 0, 0 if per_row else None))(points, statistics, batch)
+        values = []
+        for row, point in enumerate(points):
+            own = None if statistics is None else statistics[row]
+            mine = pytree.tree_map(operator.itemgetter(row), batch) if per_row else batch
+            with nullcontext() if seeds is None else dropping(self.network.dropouts, seeds[row], point.device):
+                values.append(one(point, own, mine))
+        return torch.stack(values)

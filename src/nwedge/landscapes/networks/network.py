@@ -1,0 +1,349 @@
+"""Any network on any data, as a landscape over its weights."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+
+from nwedge._checks import check_choice, check_integer, check_points, check_same_shape
+from nwedge._random import draw_seeds
+from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed
+from nwedge.landscapes.networks.classification import (
+    accuracy_of,
+    check_labels,
+    check_logits,
+    check_pairs,
+    checked_loss,
+    checked_predictions,
+    class_probabilities,
+    classification_loss,
+)
+from nwedge.landscapes.networks.curvature import hessian_products
+from nwedge.landscapes.networks.determinism import check_deterministic, check_modes
+from nwedge.landscapes.networks.evaluation import Evaluation
+from nwedge.landscapes.networks.examples import Drawn, Examples, hold, labels_of
+from nwedge.landscapes.networks.functional import Function, Network
+from nwedge.landscapes.networks.initial import draw_initial
+from nwedge.landscapes.networks.minibatch import Minibatch
+from nwedge.landscapes.networks.strategy import CHUNK, STRATEGIES, prefers_channels_last, rule
+from nwedge.landscapes.networks.trial import channels_last_works, stacking_fails
+from nwedge.landscapes.networks.weights import check_model, read_weights
+
+POLICIES = ("keep", "recompute")
+PROBED = 8
+"""Examples with which a model and its loss are tried out at construction."""
+EVERY = slice(None)
+
+
+class NetworkLandscape:
+    """The mean loss of a network over its training examples, L(P) = mean_i loss(model at P, example i).
+
+    A point is the flat concatenation of `model.named_parameters()`, tied weights once; buffers are no part of it. The
+    model is copied and never changed. Data are held in memory on the device.
+
+    Args:
+        model: any module, in the mode in which it is to be evaluated.
+        train: the training data: (x, y), any tensors with a common first axis in tuples, lists or dicts, a Dataset
+            (collated as by a DataLoader) or a DataLoader.
+        held_out: the held-out data, of the same structure.
+        loss: loss(model, batch) -> mean over the batch; None: the cross-entropy of model(x) and y for batches (x, y).
+        predict: predict(model, batch) -> probabilities (examples, classes); None: softmax(model(x)).
+        batch_norm: "keep" normalises by the running statistics of the given model at every point. "recompute"
+            normalises by s(P), the average over chunks of the training examples of the mean and the unbiased variance
+            that each layer sees there (as in `torch.optim.swa_utils.update_bn`), and differentiates through it.
+        batch_size: examples that `minibatch` draws; at most all of them are drawn.
+        chunk: examples evaluated at once; None takes 2048 for "vmap" and 256 for "loop". At most 32 ("vmap") or 8
+            ("loop") such evaluations of a point are kept for the backward pass; beyond, they are recomputed there.
+        strategy: "vmap" stacks the weights of 32 points; "loop" takes one point after another; None takes "vmap" for
+            models of dense layers alone, if it works, and "loop" for all others.
+        dtype: of points, floating data and losses; None takes the parameters'.
+        device: of points and data; None takes the parameters'.
+
+    Attributes:
+        dim: how many weights.
+        dtype: of points and losses.
+        device: of points and data.
+        examples: how many training examples.
+        batch_size: how many a minibatch draws.
+        parameter_shapes: the shape of each parameter by name, in the order of the point.
+        strategy: how points are evaluated.
+        chunk: how many examples are evaluated at once.
+
+    Raises:
+        ValueError, TypeError: a model that is random or changes in a pass (the layer is named), data that are empty, of
+            unequal lengths, of an unknown kind, shuffled or hold NaN, a loss that is no scalar, labels that are no
+            classes, or a strategy that cannot work.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Any,
+        held_out: Any = None,
+        *,
+        loss: Function | None = None,
+        predict: Function | None = None,
+        batch_norm: str = "keep",
+        batch_size: int = 128,
+        chunk: int | None = None,
+        strategy: str | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        check_choice("batch_norm", batch_norm, POLICIES)
+        check_choice("strategy", strategy, (None, *STRATEGIES))
+        check_integer("batch_size", batch_size, 1)
+        if chunk is not None:
+            check_integer("chunk", chunk, 1)
+        check_model(model)
+        self._given = _private(model)
+        self.dtype, self.device = _place(self._given, dtype, device)
+        own = copy.deepcopy(self._given).to(self.device, self.dtype).requires_grad_(False)
+        if batch_norm == "recompute":
+            own = with_recomputed(own)
+        check_modes(own)
+        self._network = Network(own)
+        self.dim = self._network.dim
+
+        self._loss = checked_loss(loss or classification_loss)
+        self._predict = checked_predictions(predict or class_probabilities)
+        self._training = self._examples = self._hold(own, train, "training", default_loss=loss is None)
+        self._held_out = None if held_out is None else self._hold(own, held_out, "held-out", default_loss=loss is None)
+        self._batch_size = batch_size
+        functions = [self._loss] if predict is None else [self._loss, self._predict]
+        self._evaluation = self._choose(own, functions, strategy, chunk)
+
+    @property
+    def strategy(self) -> str:
+        """How points are evaluated: "vmap" or "loop"."""
+        return self._evaluation.strategy
+
+    @property
+    def chunk(self) -> int:
+        """Examples evaluated at once."""
+        return self._evaluation.chunk
+
+    @property
+    def examples(self) -> int:
+        """The number of examples."""
+        return self._examples.count
+
+    @property
+    def batch_size(self) -> int:
+        """Examples that a minibatch draws: never more than there are."""
+        return min(self._batch_size, self.examples)
+
+    @property
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter by name, in the order of the point."""
+        return dict(self._network.shapes)
+
+    @property
+    def labels(self) -> Int[Tensor, " examples"]:
+        """The labels of the examples: the last element of (x, y), or "labels", "label" or "y" of a dict.
+
+        Raises:
+            ValueError: data without integer labels.
+        """
+        return labels_of(self._examples.batch(EVERY, EVERY))
+
+    @property
+    def held_out(self) -> "NetworkLandscape | Any":  # not `| None`, so that it is Predictive to a type checker
+        """The same network on the held-out data, or None where none were given.
+
+        Recomputed BatchNorm statistics are those of the training data. The held-out data of this one are its own.
+        """
+        if self._held_out is None:
+            return None
+        other = copy.copy(self)
+        other._examples = self._held_out
+        return other
+
+    def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The mean loss over all examples, shape (batch,), with dropout off; twice differentiable.
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape.
+        """
+        check_points(self, points)
+        return self._evaluation.mean(self._loss, points, self._statistics(points), self._examples)
+
+    def hvp(
+        self, points: Float[Tensor, "batch dim"], vectors: Float[Tensor, "batch dim"]
+    ) -> Float[Tensor, "batch dim"]:
+        """The Hessian-vector products H(P) v, shape (batch, dim), one chunk of examples in memory at a time.
+
+        Raises:
+            ValueError, TypeError: points or vectors that do not belong to the landscape.
+        """
+        check_points(self, points)
+        check_same_shape(points, vectors)
+        return hessian_products(self._evaluation, self._loss, points, vectors, self._examples, self._training)
+
+    def predict(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples classes"]:
+        """The probability of each class for each example, shape (batch, examples, classes), without a graph.
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape, or data for which predict= is needed.
+        """
+        check_points(self, points)
+        with torch.no_grad():
+            statistics = self._statistics(points)
+            return torch.cat(
+                [
+                    torch.cat([self._probabilities(points[rows], statistics[rows], part) for part in self._chunks], 1)
+                    for rows in self._evaluation.blocks(points)
+                ]
+            )
+
+    def accuracy(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The share of examples whose most probable class is the label, shape (batch,); NaN where a probability is.
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape, data without labels, or data for which
+                predict= is needed.
+        """
+        check_points(self, points)
+        with torch.no_grad():
+            right = accuracy_of(self._predict)
+            return self._evaluation.mean(right, points, self._statistics(points), self._examples)
+
+    def minibatch(self, generator: Generator | Sequence[Generator]) -> Minibatch:
+        """A view on `batch_size` examples drawn without replacement, with dropout on (`unbiased` is then False).
+
+        With batch_norm="recompute" it takes the statistics of the batch, as in training (`unbiased` is then False).
+
+        Args:
+            generator: one: all points see the same examples. A sequence: row i sees what its own generator drew.
+        """
+        shared = isinstance(generator, Generator)
+        generators = [generator] if shared else generator
+        indices = torch.stack([self._permutation(one)[: self.batch_size] for one in generators]).to(self.device)
+        seeds = [draw_seeds(one, 1)[0] for one in generators] if self._network.dropouts else []
+        return self._view(indices[0] if shared else indices, seeds)
+
+    def epoch(self, generator: Generator) -> list[Minibatch]:
+        """Views on a random partition of the examples into batches of equal size; the mean of their losses is `loss`.
+
+        The size is the largest divisor of the number of examples that is at most `batch_size`.
+        """
+        size = next(size for size in range(self.batch_size, 0, -1) if self.examples % size == 0)
+        batches = self._permutation(generator).to(self.device).view(-1, size)
+        seeds = draw_seeds(generator, len(batches)) if self._network.dropouts else []
+        return [self._view(indices, seeds[batch : batch + 1]) for batch, indices in enumerate(batches)]
+
+    def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
+        """`count` fresh initialisations, shape (count, dim), drawn by the layers' own `reset_parameters`.
+
+        Parameters of layers without that method keep the given model's values. They are drawn on the CPU in the given
+        model's dtype, so that twins of another dtype or device start at the same points.
+
+        Raises:
+            ValueError: no layer has that method, or a layer is parametrized.
+        """
+        check_integer("count", count, 1)
+        return draw_initial(self._given, count, generator).to(self.device, self.dtype)
+
+    def point(self, weights: nn.Module | Mapping[str, Any]) -> Float[Tensor, " dim"]:
+        """The point of a module or state dict with the parameters of the model, shape (dim,).
+
+        Buffers, BatchNorm's running statistics among them, are no part of a point: points of several trainings are
+        compared fairly with batch_norm="recompute" alone.
+
+        Raises:
+            TypeError: neither a module nor a state dict.
+            ValueError: missing or unexpected names, other shapes, NaN or infinity.
+        """
+        own = read_weights(self._given, weights)
+        return self._network.flatten({name: weight.to(self.device, self.dtype) for name, weight in own.items()})
+
+    def module(self, point: Float[Tensor, " dim"]) -> nn.Module:
+        """A copy of the model with the weights of a point and, with "recompute", its BatchNorm statistics.
+
+        Raises:
+            ValueError, TypeError: a point that does not belong to the landscape.
+        """
+        if not isinstance(point, Tensor) or point.ndim != 1:
+            came = tuple(point.shape) if isinstance(point, Tensor) else type(point).__name__
+            raise ValueError(f"point must be a tensor of shape ({self.dim},), without a batch axis; got {came}")
+        check_points(self, point[None], "point")
+        module = copy.deepcopy(self._given).to(self.device, self.dtype)
+        with torch.no_grad():
+            for parameter, weight in zip(module.parameters(), self._network.unflatten(point).values(), strict=True):
+                parameter.copy_(weight)
+            if self._network.batch_norms:
+                keep_statistics(module, self._statistics(point[None])[0])
+        return module
+
+    @property
+    def _chunks(self) -> list[slice]:
+        return [part for part, _ in self._evaluation.chunks(self.examples)]
+
+    def _statistics(self, points: Tensor) -> Tensor:
+        return self._evaluation.statistics(self._loss, points, self._training)
+
+    def _probabilities(self, points: Tensor, statistics: Tensor, part: slice) -> Tensor:
+        return self._evaluation.values(self._predict, points, statistics, self._examples.batch(EVERY, part))
+
+    def _permutation(self, generator: Generator) -> Tensor:
+        return torch.randperm(self.examples, generator=generator, device=generator.device)
+
+    def _view(self, indices: Tensor, seeds: list[int]) -> Minibatch:
+        return Minibatch(self, self._evaluation, self._loss, Drawn(self._examples, indices), seeds)
+
+    def _hold(self, model: nn.Module, data: Any, name: str, *, default_loss: bool) -> Examples:
+        """The examples, once the model and the loss have been tried out on a few of them."""
+        examples = hold(data, name, dtype=self.dtype, device=self.device)
+        few = examples.batch(EVERY, slice(PROBED))
+        if default_loss:
+            check_pairs(examples, name)
+            result = check_deterministic(model, lambda probed, batch: probed(batch[0]), few, self.device)
+            check_logits(result, len(few[0]))
+            check_labels(examples, result.shape[1], name)
+        else:
+            result = check_deterministic(model, self._loss, few, self.device)
+        if result.dtype != self.dtype:
+            raise TypeError(f"the loss must have the landscape's dtype, {self.dtype}; got {result.dtype}")
+        return examples
+
+    def _choose(
+        self, model: nn.Module, functions: list[Function], strategy: str | None, chunk: int | None
+    ) -> Evaluation:
+        """The evaluation that is asked for or, where none is, the one that the rule says and that works."""
+        few = self._training.batch(EVERY, slice(PROBED))
+        trial = (self._network.flatten(dict(model.named_parameters())), few)
+        chosen = strategy or rule(model)
+        if chosen == "vmap":
+            reasons = [reason for one in functions if (reason := stacking_fails(self._network, one, *trial))]
+            if reasons and strategy == "vmap":
+                raise ValueError(
+                    f"strategy='vmap' cannot evaluate this model or loss ({reasons[0]}): use strategy='loop'"
+                )
+            chosen = "loop" if reasons else "vmap"
+        if chosen == "loop" and prefers_channels_last(model, self.device):
+            self._network.channels_last = all(channels_last_works(self._network, one, *trial) for one in functions)
+        return Evaluation(self._network, chosen, chunk or CHUNK[chosen])
+
+
+def _private(model: nn.Module) -> nn.Module:
+    """A copy of the model without gradients."""
+    model = copy.deepcopy(model)
+    for parameter in model.parameters():
+        parameter.grad = None
+    return model
+
+
+def _place(
+    model: nn.Module, dtype: torch.dtype | None, device: torch.device | str | None
+) -> tuple[torch.dtype, torch.device]:
+    """The dtype and device that are asked for or, where none are, those of the parameters."""
+    dtypes = {parameter.dtype for parameter in model.parameters()}
+    if dtype is None and len(dtypes) > 1:
+        raise ValueError(f"the parameters must have one dtype; got {', '.join(sorted(map(str, dtypes)))}: give dtype=")
+    dtype = dtype or dtypes.pop()
+    if not dtype.is_floating_point:
+        raise TypeError(f"dtype must be floating; got {dtype}")
+    return dtype, torch.device(device or next(model.parameters()).device)
