@@ -1,12 +1,13 @@
 """Errors that say what was expected, what came, and what to do."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 
+@runtime_checkable
 class Space(Protocol):
     """What a batch of points must match: a dimension, a dtype and a device."""
 
