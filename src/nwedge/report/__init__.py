@@ -1,0 +1,1 @@
+"""What one sees: figures and report.html, from stored results alone."""

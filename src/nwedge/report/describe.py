@@ -1,0 +1,125 @@
+"""Specs in sentences: what a landscape is, how it was trained on, which command was given."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nwedge.report import words
+from nwedge.specs.canonical import Spec
+from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
+from nwedge.specs.tasks import GroupSpec
+
+PROFILES = {
+    "squared": "the squared distance to the nearest wedge",
+    "distance": "the distance to the nearest wedge",
+    "saturating": "1 - exp(-d²/2w²) of the distance d to the nearest wedge",
+}
+CONTROLS = {
+    "bowl": "a convex bowl that is short in every direction",
+    "isolated": "the squared distance to the nearest of several random points",
+    "horseshoe": "a bent valley: descent goes round, the straight line goes over the hill",
+    "groove": "a groove with a single short direction",
+    "ball": "a flat ball with round walls",
+}
+
+
+def landscapes(groups: Iterable[GroupSpec]) -> dict[str, str]:
+    """One sentence per landscape name, from the groups trained on it."""
+    specs: dict[str, list[LandscapeSpec]] = {}
+    for group in groups:
+        specs.setdefault(group.landscape.name, []).append(group.landscape)
+    return {name: _landscape(members) for name, members in specs.items()}
+
+
+def _landscape(specs: Sequence[LandscapeSpec]) -> str:
+    first = specs[0]
+    anew = "; drawn anew for each seed" if len({spec.id for spec in specs}) > 1 else ""
+    return f"{sentence(first)}; {first.dtype} on {first.device}{anew}."
+
+
+def fields(spec: Spec) -> str:
+    """Every field of a spec with its value, less those that all landscapes have."""
+    common = {field.name for field in dataclasses.fields(LandscapeSpec)}
+    names = [field.name for field in dataclasses.fields(spec) if field.name not in common]
+    return ", ".join(f"{name.replace('_', ' ')} {getattr(spec, name)}" for name in names)
+
+
+@functools.singledispatch
+def sentence(spec: Spec) -> str:
+    """What a landscape is; a spec without words of its own is listed field by field."""
+    return f"{type(spec).__name__}: {fields(spec)}"
+
+
+@sentence.register
+def _wedges(spec: WedgeSpec) -> str:
+    family = (
+        "the complete family, one wedge for every choice of the short axes"
+        if spec.wedges is None
+        else f"{words.count(spec.wedges, 'wedge')}, each with its own random short "
+        + ("axes" if spec.oriented == "axes" else "subspace")
+    )
+    short = spec.short if isinstance(spec.short, int) else f"{min(spec.short)} to {max(spec.short)}"
+    options = [
+        f"{name} {value:g}"
+        for name, value, plain in (
+            ("thickness", spec.thickness, 0.0),
+            ("width w", spec.width, spec.width if spec.profile != "saturating" else None),
+            ("noise", spec.noise, 0.0),
+            ("scale of the starts", spec.scale, 1.0),
+        )
+        if value != plain
+    ]
+    what = f"The wedge model in {spec.dim:,} dimensions, {short} of them short: {family}"
+    return "; ".join([what, f"the loss is {PROFILES.get(spec.profile, spec.profile)}", *options])
+
+
+@sentence.register
+def _control(spec: ControlSpec) -> str:
+    what = CONTROLS.get(spec.kind, spec.kind)
+    return f"{what[0].upper()}{what[1:]}, in {spec.dim:,} dimensions"
+
+
+@sentence.register
+def _network(spec: NetworkSpec) -> str:
+    data = spec.data if spec.examples is None else f"{spec.examples:,} examples of {spec.data}"
+    dropout = f"dropout {spec.dropout:g}" if spec.dropout else "no dropout"
+    return (
+        f"The architecture {spec.architecture} (width factor {spec.width}, {dropout}) on {data}, minibatches of "
+        f"{spec.batch_size}; the loss is evaluated by {spec.strategy}, {spec.chunk:,} examples at a time"
+    )
+
+
+def training(groups: Iterable[GroupSpec]) -> dict[str, str]:
+    """One sentence per landscape name on how its runs were trained."""
+    members: dict[str, list[GroupSpec]] = {}
+    for group in groups:
+        members.setdefault(group.landscape.name, []).append(group)
+    return {name: _training(found) for name, found in members.items()}
+
+
+def _training(groups: Sequence[GroupSpec]) -> str:
+    train, runs = groups[0].train, [run for group in groups for run in group.runs]
+    rates = _values(run.lr for run in runs)
+    decays = _values(run.weight_decay for run in runs)
+    seeds = words.count(len({run.seed for run in runs}), "seed")
+    return (
+        f"{words.count(len(runs), 'run')} from {seeds}: {train.optimizer}, {words.count(train.steps, 'step')}, "
+        f"learning rate {rates} ({train.schedule}), momentum {train.momentum:g}, weight decay {decays}; "
+        f"points kept at {words.count(len(train.keep), 'step')}."
+    )
+
+
+def command(arguments: Mapping[str, Any]) -> str:
+    """The command line that the stored arguments stand for, without its directory."""
+    parts = ["nwedge replicate"]
+    for name, value in arguments.items():
+        if value is None or value is False or value in ((), []):
+            continue
+        given = "" if value is True else " ".join(map(str, value if isinstance(value, list | tuple) else [value]))
+        parts.append(f"--{name.replace('_', '-')} {given}".strip())
+    return " ".join(parts)
+
+
+def _values(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(set(values)))

@@ -1,0 +1,52 @@
+"""Figures as bytes, and as part of a page: unique ids, colours that follow the page, text for those who cannot see."""
+
+import html
+import io
+import re
+
+from matplotlib.figure import Figure
+
+from nwedge.report.figures import style
+
+DPI = 150
+NO_METADATA = {"svg": {"Date": None, "Creator": None, "Format": None, "Type": None}, "png": {"Software": None}}
+"""Neither a date nor a version, so that equal figures are equal bytes."""
+
+VARIABLES = {style.INK: "var(--ink)", style.MUTED: "var(--muted)", style.PAPER: "var(--paper)"}
+"""The custom properties of the page that take the place of a figure's neutral colours."""
+
+SMALLEST = 0.75
+"""The scale below which a figure is scrolled rather than shrunk."""
+
+
+def encode(figure: Figure, kind: str) -> bytes:
+    """The figure as the bytes of a file, `kind` "svg" or "png"; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=DPI, metadata=NO_METADATA[kind])
+    content = buffer.getvalue()
+    return re.sub(rb'\bd="[^"]*"', _rounded, content) if kind == "svg" else content
+
+
+def inline(svg: bytes, prefix: str, label: str) -> str:
+    """The SVG as an element of an HTML page.
+
+    Args:
+        svg: as written by matplotlib.
+        prefix: of all ids, so that several figures share a page.
+        label: what the figure shows, in words.
+    """
+    text = svg.decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'href="#', f'href="#{prefix}-', text)
+    text = text.replace("url(#", f"url(#{prefix}-")
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, variable)
+    width = float(re.search(r'width="([\d.]+)pt"', text)[1]) * 96 / 72  # pyright: ignore[reportOptionalSubscript]
+    head = f'<svg role="img" aria-label="{html.escape(label)}" style="min-width: {width * SMALLEST:.0f}px"'
+    return text.replace("<svg", head, 1)
+
+
+def _rounded(path: re.Match[bytes]) -> bytes:
+    """Path data to a hundredth of a point, which halves the file."""
+    return re.sub(rb"\d+\.\d+", lambda number: b"%.2f" % float(number[0]), path[0])

@@ -1,0 +1,77 @@
+import dataclasses
+
+import pytest
+
+from nwedge.report import describe
+from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
+from nwedge.specs.presets import PRESETS
+from nwedge.specs.replicate import Replicate
+from nwedge.specs.tasks import GroupSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SwampSpec(LandscapeSpec):
+    depth: int
+    wet_parts: float = 0.5
+
+
+def test_a_landscape_without_words_of_its_own_is_listed_field_by_field():
+    assert describe.sentence(SwampSpec(name="toy-swamp", depth=3)) == "SwampSpec: depth 3, wet parts 0.5"
+
+
+def test_wedges_say_their_family_and_the_options_that_are_not_plain():
+    complete = describe.sentence(WedgeSpec(name="toy", dim=1500, short=200))
+    sampled = describe.sentence(
+        WedgeSpec(name="toy", dim=300, short=(5, 9, 7), wedges=40, oriented="random", thickness=0.5, noise=0.2)
+    )
+    saturating = describe.sentence(WedgeSpec(name="toy", dim=3, short=1, profile="saturating", width=2.0))
+    assert "1,500 dimensions, 200 of them short: the complete family" in complete
+    assert complete.endswith("the squared distance to the nearest wedge")
+    assert "5 to 9 of them short: 40 wedges, each with its own random short subspace" in sampled
+    assert sampled.endswith("thickness 0.5; noise 0.2")
+    assert saturating.endswith("; width w 2")
+
+
+@pytest.mark.parametrize("kind", list(describe.CONTROLS))
+def test_every_kind_of_control_has_a_sentence(kind):
+    text = describe.sentence(ControlSpec(name=f"control-{kind}", kind=kind, dim=20))
+    assert text.lower().startswith(describe.CONTROLS[kind].lower())
+    assert text.endswith(", in 20 dimensions")
+
+
+def test_a_network_says_what_it_is_trained_on():
+    spec = NetworkSpec(
+        name="network", architecture="mlp", data="digits", examples=500, dropout=0.1, strategy="vmap", chunk=2048
+    )
+    text = describe.sentence(spec)
+    for words in (
+        "architecture mlp",
+        "dropout 0.1",
+        "500 examples of digits",
+        "minibatches of 128",
+        "by vmap",
+        "2,048",
+    ):
+        assert words in text
+
+
+def test_landscapes_say_whether_they_are_drawn_anew_for_each_seed():
+    groups = [task for task in Replicate(seeds=2).tasks() if isinstance(task, GroupSpec)]
+    sentences = describe.landscapes(groups)
+    named = {subject.name for subjects in PRESETS["digits"].subjects.values() for subject in subjects}
+    assert set(sentences) == named
+    assert sentences["toy-sampled"].endswith("float64 on cpu; drawn anew for each seed.")
+    assert sentences["toy-complete"].endswith("float64 on cpu.")
+
+
+def test_training_counts_runs_and_seeds_over_all_groups_of_a_landscape():
+    groups = [task for task in Replicate(seeds=3).tasks() if isinstance(task, GroupSpec)]
+    text = describe.training(groups)["toy-sampled"]
+    train = next(group.train for group in groups if group.landscape.name == "toy-sampled")
+    assert text.startswith(f"6 runs from 3 seeds: {train.optimizer}, {train.steps} steps, learning rate 0.1 (constant)")
+
+
+def test_the_command_leaves_out_what_was_not_given():
+    arguments = {"preset": "digits", "claims": [], "landscapes": ["toy", "network"], "seeds": None, "quick": True}
+    assert describe.command(arguments) == "nwedge replicate --preset digits --landscapes toy network --quick"
+    assert describe.command({"quick": False, "cpus_per_task": 2}) == "nwedge replicate --cpus-per-task 2"
