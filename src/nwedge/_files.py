@@ -1,0 +1,151 @@
+"""Files written whole or not at all, and a directory that one process at a time works in."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+LOCK = ".lock"
+
+
+class StoreError(Exception):
+    """A file or directory that cannot be read or written: one sentence that names it."""
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path in the folder of `path` (made if needed), which takes its place once the block has ended.
+
+    The bytes are on disk before the name changes (fsync, rename, fsync of the folder), so a process killed at any
+    moment leaves either the old file or the new one. A block that raises leaves the old one.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict JSON, whole or not at all.
+
+    Raises:
+        StoreError: the file cannot be written.
+        ValueError: the value holds NaN or an infinity, which JSON does not have.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False)
+    with whole(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        StoreError: the file cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged: it is no JSON") from error
+
+
+def remove(path: Path) -> None:
+    """Delete a file that may be missing.
+
+    Raises:
+        StoreError: the file is there and cannot be deleted.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot remove {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def occupied(directory: Path) -> Iterator[None]:
+    """Make the directory, keep other processes out for the length of the block, and clear what dead ones left.
+
+    The lock ends with the process, however it ends. On file systems without locks nobody is kept out; two processes
+    then repeat each other's work, but every file stays whole.
+
+    Raises:
+        StoreError: the path is a file, cannot be written, or another process works there.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise StoreError(f"{directory} is a file: give the path of a directory")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / LOCK).open("a")
+    except OSError as error:
+        raise StoreError(f"cannot write to the directory {directory}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"another process works in {directory}: wait for it or give another directory") from error
+        except OSError:  # a file system without locks
+            pass
+        _remove_stale(directory)
+        yield
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the block ends, so that a result that took an hour is stored when it comes meanwhile."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is ever interrupted
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came and callable(before):
+            before(*came[0])
+
+
+def alive(pid: int) -> bool:
+    """Whether a process with this id exists on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove_stale(directory: Path) -> None:
+    for temporary in directory.rglob(".*.tmp"):
+        host, _, pid = temporary.name.removesuffix(".tmp").rpartition("-")
+        if host.endswith(f".{socket.gethostname()}") and pid.isdigit() and not alive(int(pid)):
+            remove(temporary)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

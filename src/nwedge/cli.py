@@ -1,0 +1,185 @@
+"""The command line. Light: what computes is imported by the command that needs it."""
+
+import contextlib
+import dataclasses
+import io
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import dropwhile, takewhile
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from nwedge import __version__
+from nwedge._files import StoreError
+from nwedge.specs.claims import CLAIMS
+from nwedge.specs.replicate import Replicate
+
+DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Status:
+    """Say what is done, running and failed in DIR, and how long it may still take."""
+
+    dir: Annotated[Path, tyro.conf.arg(metavar="DIR"), tyro.conf.Positional]
+    """A directory that `nwedge replicate --out DIR` made."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Redraw the figures and report.html of DIR from its stored results."""
+
+    dir: Annotated[Path, tyro.conf.arg(metavar="DIR"), tyro.conf.Positional]
+    """A directory that `nwedge replicate --out DIR` made."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """List the claims, one line each: the id, then its text."""
+
+
+Command = (
+    Annotated[Replicate, tyro.conf.subcommand("replicate")]
+    | Annotated[Status, tyro.conf.subcommand("status")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Claims, tyro.conf.subcommand("claims")]
+)
+
+DESCRIPTION = """Put the claims of "Large Scale Structure of Neural Network Loss Landscapes" to the test.
+
+nwedge --version prints the version."""
+
+
+class BadArguments(Exception):
+    """Arguments that cannot be obeyed, in one sentence."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `nwedge` with the given arguments (those of the process if None) and return the exit code.
+
+    0: done; 1: some task failed; 2: bad arguments or directory, said in one line on stderr; 130: interrupted.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given == ["--version"]:
+        print(f"nwedge {__version__}")
+        return DONE
+    try:
+        return _obey(_parse(given))
+    except (BadArguments, StoreError) as error:
+        print(f"nwedge: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_ARGUMENTS
+    except KeyboardInterrupt:
+        print("nwedge: interrupted; what is finished is kept, and the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _obey(command: Any) -> int:
+    if isinstance(command, Replicate):
+        return _replicate(command)
+    if isinstance(command, Status):
+        return _status(command.dir)
+    if isinstance(command, Report):
+        return _report(command.dir)
+    for claim in CLAIMS:
+        print(claim.id, claim.text)
+    return DONE
+
+
+def _replicate(arguments: Replicate) -> int:
+    try:
+        arguments.tasks()
+    except ValueError as error:
+        raise BadArguments(str(error)) from error
+    from nwedge.replicate import replicate
+
+    return replicate(arguments)
+
+
+def _status(directory: Path) -> int:
+    from nwedge.plan import Plan
+    from nwedge.sweep.status import show
+
+    show(Plan.read(directory), directory)
+    return DONE
+
+
+def _report(directory: Path) -> int:
+    from nwedge.plan import Plan
+
+    Plan.read(directory)
+    from nwedge.report.document import write
+
+    print(write(directory))
+    return DONE
+
+
+def _parse(given: Sequence[str]) -> Any:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            command, unknown = tyro.cli(
+                Command,
+                prog="nwedge",
+                description=DESCRIPTION,
+                args=given,
+                return_unknown_args=True,
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+                registry=_registry(),
+            )
+    except SystemExit as end:
+        if not end.code:  # help was asked for
+            raise
+        raise BadArguments(_sentence(said.getvalue())) from end
+    if False:
+        what = "unknown flag" if unknown[0].startswith("-") else "unexpected argument"
+        raise BadArguments(f"{what} {unknown[0]!r}: `nwedge {type(command).__name__.lower()}` takes {_takes(command)}")
+    return command
+
+
+def _takes(command: Any) -> str:
+    names = [field.name for field in dataclasses.fields(command)]
+    return ", ".join("DIR" if name == "dir" else f"--{name.replace('_', '-')}" for name in names) or "nothing"
+
+
+def _registry() -> tyro.constructors.ConstructorRegistry:
+    """Integers, and integers that may be left out, complain in plain words; `None` is no word of the command line."""
+    registry = tyro.constructors.ConstructorRegistry()
+
+    @registry.primitive_rule
+    def _(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec | None:
+        if info.type not in (int, int | None):
+            return None
+        return tyro.constructors.PrimitiveConstructorSpec(
+            nargs=1,
+            metavar="INT",
+            instance_from_str=lambda words: _integer(words[0]),
+            is_instance=lambda value: value is None or isinstance(value, int),
+            str_from_instance=lambda value: ["none" if value is None else str(value)],
+        )
+
+    return registry
+
+
+def _integer(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise ValueError(f"expected an integer; got {word!r}") from None
+
+
+def _sentence(box: str) -> str:
+    """The first paragraph in the box that tyro draws around an error, in one line."""
+    bare = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯]", "", box)
+    lines = [line.strip() for line in bare.splitlines()]
+    paragraph = list(takewhile(_says, dropwhile(lambda line: not _says(line), lines)))
+    if paragraph and paragraph[0].startswith("Missing from"):  # without the help text of what is missing
+        paragraph = paragraph[:2]
+    return " ".join(paragraph).removeprefix("Error parsing Replicate: ") or "bad arguments; see `nwedge --help`"
+
+
+def _says(line: str) -> bool:
+    return line != "" and not line.endswith("─")

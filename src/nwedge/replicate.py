@@ -1,0 +1,138 @@
+"""A replication: measure the claims, judge them, draw the report; a rerun resumes where the last one stopped."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from nwedge._files import occupied, write_json
+from nwedge.plan import VERDICTS, Plan
+from nwedge.specs.claims import CLAIMS
+from nwedge.specs.replicate import Replicate
+from nwedge.specs.tasks import ClaimSpec
+from nwedge.store import Store
+from nwedge.sweep.ledger import Books
+from nwedge.sweep.progress import Display
+from nwedge.sweep.runner import Execute, Summary, run
+
+Judge = Callable[[Sequence[ClaimSpec], Mapping[str, xr.Dataset]], list[dict[str, Any]]]
+Draw = Callable[[Path], Path]
+
+LEAST_SEEDS = 2
+"""Seeds without which a claim is not judged on a landscape: an interval needs two values."""
+
+COLOURS = {"holds": "green", "fails": "red", "inconclusive": "yellow"}
+CONTROLS = "control-"
+
+
+def replicate(
+    arguments: Replicate, *, execute: Execute | None = None, judge: Judge | None = None, draw: Draw | None = None
+) -> int:
+    """Measure, judge and draw; writes plan.json, results, verdicts.json, figures and report.html below `arguments.out`.
+
+    Args:
+        arguments: what to measure, and where to keep it.
+        execute: does a task (see `nwedge.sweep.runner.run`); None takes `nwedge.claims`.
+        judge: (tasks, datasets by task id) -> the rows of verdicts.json; None takes `nwedge.claims`.
+        draw: writes the report of a directory and returns its path; None takes `nwedge.report`.
+
+    Returns:
+        0 if all tasks are done, 1 if some task failed: then what is there is judged and drawn all the same.
+
+    Raises:
+        ValueError: there is nothing to be done.
+        StoreError: the directory cannot be written, or another process works in it.
+    """
+    plan = Plan.of(arguments)
+    execute, judge, draw = execute or _execute(), judge or _judge(), draw or _draw()
+    directory, progress, console = arguments.out, Console(stderr=True), Console()
+    with occupied(directory):
+        plan.write(directory)
+        store = Store(directory)
+        with Display(plan.tasks, Books(directory).durations(), progress) as display:
+            summary = run(plan.tasks, store, execute, threads=arguments.cpus_per_task, report=display)
+        kept, left_out = _judgeable(plan, summary)
+        rows = judge(kept, {task.id: store.read(task).dataset for task in kept})
+        write_json(directory / VERDICTS, rows)
+        page = draw(directory)
+    console.print(_table(rows))
+    for claim, landscape in left_out:
+        line = f"left out: {claim} on {landscape}, since fewer than {LEAST_SEEDS} of its seeds are there"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(_closing(summary, page), markup=False, highlight=False, soft_wrap=True)
+    return 1 if summary.failed else 0
+
+
+def _judgeable(plan: Plan, summary: Summary) -> tuple[list[ClaimSpec], list[tuple[str, str]]]:
+    """The tasks whose (claim, landscape) has all its seeds, or at least two of them; and the pairs left out."""
+    there = {*summary.done, *summary.kept}
+    pairs: dict[tuple[str, str], list[ClaimSpec]] = {}
+    for task in plan.tasks:
+        if isinstance(task, ClaimSpec):
+            pairs.setdefault((task.claim, task.landscape.name), []).append(task)
+    kept, left_out = [], []
+    for pair, tasks in pairs.items():
+        found = [task for task in tasks if task.id in there]
+        if len(found) == len(tasks) or len(found) >= LEAST_SEEDS:
+            kept.extend(found)
+        else:
+            left_out.append(pair)
+    return kept, left_out
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Claims down, landscapes across, outcome and statistic within; the controls, which are to fail, in one column."""
+    names = list(dict.fromkeys(row["landscape"] for row in rows))
+    across = [name for name in names if not name.startswith(CONTROLS)]
+    controls = len(across) < len(names)
+    table = Table(title="Verdicts: outcome and statistic")
+    for head in ("claim", *across, *(["controls"] if controls else [])):
+        table.add_column(head)
+    order = [claim.id for claim in CLAIMS]
+    for claim in sorted({row["claim"] for row in rows}, key=lambda id: order.index(id) if id in order else len(order)):
+        own = {row["landscape"]: row for row in rows if row["claim"] == claim}
+        cells = [_cell(own[name]) if name in own else Text("") for name in across]
+        tests = [
+            Text(f"{name.removeprefix(CONTROLS)} {_cell(own[name])}")
+            for name in names
+            if name.startswith(CONTROLS) and name in own
+        ]
+        table.add_row(claim, *cells, *([Text("\n").join(tests)] if controls else []))
+    return table
+
+
+def _cell(row: Mapping[str, Any]) -> Text:
+    statistic = "" if row["statistic"] is None else f" {row['statistic']:.3g}"
+    return Text(row["outcome"] + statistic, style=COLOURS.get(row["outcome"], ""))
+
+
+def _closing(summary: Summary, page: Path) -> str:
+    counts = [
+        f"{len(summary.done)} tasks done",
+        f"{len(summary.kept)} kept from before" if summary.kept else "",
+        f"{len(summary.failed)} failed" if summary.failed else "",
+        f"{len(summary.not_run)} not run because of them" if summary.not_run else "",
+    ]
+    return f"{', '.join(filter(None, counts))}. Report: {page}"
+
+
+def _execute() -> Execute:
+    from nwedge.claims._task import execute
+
+    return execute
+
+
+def _judge() -> Judge:
+    from nwedge.claims.judging import judge
+
+    return judge
+
+
+def _draw() -> Draw:
+    from nwedge.report.document import write
+
+    return write

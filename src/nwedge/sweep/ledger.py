@@ -1,0 +1,180 @@
+"""The books of a sweep: which tasks run, which failed and why, and how long each took. Light: no xarray here."""
+
+import json
+import os
+import socket
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+
+from nwedge._files import StoreError, alive, read_json, remove, write_json
+from nwedge.plan import result_path
+from nwedge.specs.tasks import TaskSpec
+
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed task: its id, the error in one line, and the file that holds the traceback and the spec."""
+
+    id: str
+    error: str
+    path: Path
+
+
+class Durations:
+    """How long tasks of a folder took on a landscape."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, ...], list[float]] = {}
+
+    def add(self, folder: str, landscape: str, seconds: float) -> None:
+        """Count a task that took so many seconds."""
+        for key in _keys(folder, landscape):
+            self._seconds.setdefault(key, []).append(seconds)
+
+    def of(self, tasks: Iterable[TaskSpec]) -> float | None:
+        """The seconds that tasks may take together; None where no task has finished yet.
+
+        Each is taken for the mean of its folder on its landscape, of its folder, or of all, the first that is known.
+        """
+        if not self._seconds:
+            return None
+        return sum((self._mean(task) for task in tasks), start=0.0)
+
+    def _mean(self, task: TaskSpec) -> float:
+        keys = _keys(task.folder, task.landscape.name)
+        return fmean(next(self._seconds[key] for key in keys if key in self._seconds))
+
+
+@dataclass(frozen=True)
+class Books:
+    """`running/<id>.json`, `failures/<id>.json` and `journal.jsonl` below a directory.
+
+    They are for people and for estimates of time: whether a task is done is decided by its result file alone.
+    """
+
+    directory: Path
+
+    def start(self, task: TaskSpec) -> None:
+        """Note that this process works on a task (StoreError if it cannot be written)."""
+        write_json(self._running(task), {"pid": os.getpid(), "host": socket.gethostname(), "started": now()})
+
+    def stop(self, task: TaskSpec) -> None:
+        """Note that the task is no longer worked on."""
+        remove(self._running(task))
+
+    def finish(self, task: TaskSpec, seconds: float) -> None:
+        """Forget an earlier failure of the task and add its duration to the journal."""
+        remove(self._failure(task))
+        kind = {"folder": task.folder, "landscape": task.landscape.name}
+        entry = {"id": task.id, **kind, "seconds": round(seconds, 3), "finished": now()}
+        try:
+            with (self.directory / JOURNAL).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise StoreError(f"cannot write {self.directory / JOURNAL}: {error.strerror}") from error
+
+    def fail(self, task: TaskSpec, error: Exception) -> Failure:
+        """Keep the traceback and the spec of a task that failed."""
+        failure = Failure(task.id, _one_line(error), self._failure(task))
+        record = {"error": failure.error, "traceback": traceback.format_exception(error), "failed": now()}
+        write_json(failure.path, record | {"task": json.loads(task.to_json())})
+        return failure
+
+    def forget_running(self) -> None:
+        """Remove the notes of processes that are gone; only who keeps all others out may call this."""
+        for path in (self.directory / "running").glob("*.json"):
+            remove(path)
+
+    def runs(self, task: TaskSpec) -> bool:
+        """Whether a process that is alive, or that cannot be seen since it is on another machine, works on the task."""
+        try:
+            note = read_json(self._running(task))
+            return note["host"] != socket.gethostname() or alive(note["pid"])
+        except (StoreError, KeyError, TypeError):
+            return False
+
+    def failure(self, task: TaskSpec) -> Failure | None:
+        """The last failure of the task, if it has not succeeded since."""
+        path = self._failure(task)
+        try:
+            return Failure(task.id, str(read_json(path)["error"]), path)
+        except (StoreError, KeyError, TypeError):
+            return Failure(task.id, "its record is damaged", path) if path.exists() else None
+
+    def durations(self) -> Durations:
+        """How long the finished tasks took; lines that a crash has torn are left out."""
+        durations = Durations()
+        path = self.directory / JOURNAL
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                durations.add(entry["folder"], entry["landscape"], float(entry["seconds"]))
+            except (ValueError, KeyError, TypeError):
+                continue
+        return durations
+
+    def _running(self, task: TaskSpec) -> Path:
+        return self.directory / "running" / f"{task.id}.json"
+
+    def _failure(self, task: TaskSpec) -> Path:
+        return self.directory / "failures" / f"{task.id}.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the tasks stand; `missing` are those that nobody works on and that have not failed."""
+
+    done: tuple[TaskSpec, ...]
+    running: tuple[TaskSpec, ...]
+    failed: tuple[TaskSpec, ...]
+    missing: tuple[TaskSpec, ...]
+
+
+def state(tasks: Iterable[TaskSpec], directory: Path) -> State:
+    """Where each task stands; done means that its result file is there (the runner verifies that it is whole)."""
+    books = Books(directory)
+    found: dict[str, list[TaskSpec]] = {"done": [], "running": [], "failed": [], "missing": []}
+    for task in tasks:
+        if result_path(directory, task).exists():
+            found["done"].append(task)
+        elif books.runs(task):
+            found["running"].append(task)
+        elif books.failure(task):
+            found["failed"].append(task)
+        else:
+            found["missing"].append(task)
+    return State(**{name: tuple(members) for name, members in found.items()})
+
+
+def describe(task: TaskSpec) -> str:
+    """A task in a few words: what is measured, where, and for which seed."""
+    seed = getattr(task, "seed", None)
+    return f"{task.folder} on {task.landscape.name}" + ("" if seed is None else f", seed {seed}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 12 s, 3 min, 2 h 5 min."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _keys(folder: str, landscape: str) -> tuple[tuple[str, ...], ...]:
+    return (folder, landscape), (folder,), ()
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -1,0 +1,40 @@
+"""Where and by what a result was computed."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nwedge import __version__
+
+LIBRARIES = ("torch", "numpy", "scipy", "xarray")
+
+
+def provenance(threads: int) -> dict[str, Any]:
+    """What is the same for all tasks of a process: versions, platform, threads per task and the package's commit."""
+    return {
+        "nwedge": __version__,
+        **{library: version(library) for library in LIBRARIES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.node(),
+        "threads": threads,
+        "commit": commit(Path(__file__).parent),
+    }
+
+
+def commit(folder: Path) -> str | None:
+    """The commit of the checkout that tracks `folder`, with "+changes" where its files differ; None outside of one."""
+    head = _git(folder, "rev-parse", "HEAD")
+    if head is None or not _git(folder, "ls-files", "."):
+        return None
+    return head + ("+changes" if _git(folder, "status", "--porcelain", "..") else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,277 @@
+import gc
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import weakref
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from nwedge._files import StoreError
+from nwedge.store import Result, Store
+from nwedge.sweep.runner import run
+
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "flipped": lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 4]) + path.read_bytes()[1:]),
+    "no NetCDF": lambda path: path.write_text("not a result"),
+}
+
+
+def values(tasks, store):
+    return {task.id: float(store.read(task).dataset["value"]) for task in tasks}
+
+
+def test_everything_is_done_once_inputs_first(make, execute, store):
+    tasks = make.chain()
+    events = []
+    summary = run(tasks[::-1], store, execute, threads=3, report=events.append)
+    assert sorted(execute.log) == sorted(task.id for task in tasks)
+    for task in tasks:
+        assert all(execute.log.index(need) < execute.log.index(task.id) for need in task.needs)
+    assert summary.done == execute.log
+    assert summary.kept == []
+    assert summary.failed == summary.not_run == {}
+    assert [event.kind for event in events] == ["started", "done"] * len(tasks)
+    assert execute.threads == {3}
+    for task in tasks:
+        written = store.provenance(task)
+        assert written["threads"] == 3
+        assert written["device"] == "cpu"
+        assert written["wall_time"] >= 0
+        assert {"torch", "nwedge", "python", "platform", "commit", "finished"} <= written.keys()
+    assert os.listdir(store.directory / "running") == []
+
+
+def test_a_claim_runs_as_soon_as_its_inputs_are_there(make, execute, store):
+    """Not in global stages: the first group's claims come before the second group, so that its result can be let go."""
+    first, second, *claims = make.chain()
+    run([first, second, *claims], store, execute)
+    assert execute.log[:4] == [first.id, claims[0].id, claims[1].id, second.id]
+
+
+def test_inputs_are_read_once_and_let_go_after_their_last_reader(make, execute, store, monkeypatch):
+    tasks = make.chain()
+    reads = []
+    original = Store.read
+
+    def read(self, task):
+        reads.append(task.id)
+        return original(self, task)
+
+    monkeypatch.setattr(Store, "read", read)
+    alive = []
+
+    def watched(task, inputs, *, threads):
+        result = execute(task, inputs, threads=threads)
+        gc.collect()
+        alive.append(sum(one() is not None for one in groups))
+        groups.extend(weakref.ref(one) for one in inputs.values())
+        return result
+
+    groups: list[weakref.ref[Result]] = []
+    run(tasks, store, watched)
+    assert sorted(reads) == sorted(task.id for task in tasks)  # each read back once, also those that two claims share
+    assert alive == [0, 0, 1, 0, 0, 1]  # while a group or its first claim runs, no other group is in memory
+
+
+def test_a_rerun_repeats_nothing(make, execute, store):
+    tasks = make.chain()
+    run(tasks, store, execute)
+    before = {path: path.stat().st_mtime_ns for path in store.directory.rglob("*.nc")}
+    execute.log.clear()
+    summary = run(tasks, store, execute)
+    assert execute.log == []
+    assert sorted(summary.kept) == sorted(task.id for task in tasks)
+    assert {path: path.stat().st_mtime_ns for path in store.directory.rglob("*.nc")} == before
+
+
+def test_what_is_there_serves_a_larger_plan(make, execute, store):
+    tasks = make.chain(3)
+    run(tasks[:1], store, execute)
+    execute.log.clear()
+    run(tasks, store, execute)
+    assert sorted(execute.log) == sorted(task.id for task in tasks[1:])
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_result_is_named_and_computed_again(make, execute, store, damage):
+    tasks = make.chain()
+    run(tasks, store, execute)
+    expected = values(tasks, store)
+    for victim in (tasks[0], tasks[-1]):
+        DAMAGE[damage](store.path(victim))
+        execute.log.clear()
+        events = []
+        summary = run(tasks, store, execute, report=events.append)
+        assert execute.log == [victim.id] == summary.done
+        (told,) = [event for event in events if event.kind == "damaged"]
+        assert told.task == victim
+        assert str(store.path(victim)) in told.text
+        assert "\n" not in told.text
+        assert values(tasks, store) == expected
+
+
+def test_a_result_under_the_wrong_name_or_without_its_weights_is_computed_again(make, execute, store):
+    first, second, *claims = make.chain()
+    tasks = [first, second, *claims]
+    run(tasks, store, execute)
+    expected = values(tasks, store)
+    store.path(claims[0]).write_bytes(store.path(claims[1]).read_bytes())
+    store.weights_path(first).unlink()
+    store.weights_path(second).write_bytes(store.weights_path(second).read_bytes() + b"x")
+    execute.log.clear()
+    summary = run(tasks, store, execute)
+    assert sorted(execute.log) == sorted([first.id, second.id, claims[0].id])
+    assert len(summary.kept) == len(tasks) - 3
+    assert values(tasks, store) == expected
+
+
+def test_a_failure_is_recorded_and_the_rest_goes_on(make, execute, store):
+    tasks = first, _, *claims = make.chain()
+    execute.fails = {first.id: ArithmeticError("it [burst]\ninto two"), claims[3].id: MemoryError()}
+    events = []
+    summary = run(tasks, store, execute, report=events.append)
+    assert set(summary.failed) == {first.id, claims[3].id}
+    assert summary.not_run == {claims[0].id: first.id, claims[1].id: first.id}
+    assert len(summary.done) == 2
+    assert summary.failed[first.id].error == "ArithmeticError: it [burst] into two"
+    record = json.loads((store.directory / "failures" / f"{first.id}.json").read_text())
+    assert record["task"] == json.loads(first.to_json())
+    assert "in __call__" in "".join(record["traceback"])
+    texts = {event.task.id: event.text for event in events if event.text}
+    assert f"{first.id}.json" in texts[first.id]
+    assert texts[claims[0].id] == "because runs on control-bowl failed"
+    assert os.listdir(store.directory / "running") == []
+    execute.fails = {}
+    execute.log.clear()
+    summary = run(tasks, store, execute)
+    assert not summary.failed
+    assert sorted(execute.log) == sorted([first.id, *(claims[place].id for place in (0, 1, 3))])
+    assert os.listdir(store.directory / "failures") == []
+
+
+def test_a_result_that_cannot_be_stored_is_a_failure(make, store):
+    task = make.group()
+    summary = run([task], store, lambda task, inputs, *, threads: Result(xr.Dataset({"x": ((), 1j)})))
+    assert "complex128" in summary.failed[task.id].error
+    assert not store.has(task)
+
+
+def test_an_input_damaged_during_the_run_is_a_failure_of_its_reader(make, execute, store):
+    group = make.group()
+    claim = make.claim(group)
+    run([group], store, execute)
+    weights = store.weights_path(group)
+
+    def report(event):
+        if event.kind == "started":
+            weights.write_bytes(b"x")
+
+    summary = run([group, claim], store, execute, report=report)
+    assert "are damaged" in summary.failed[claim.id].error
+    assert claim.id not in execute.log[1:]
+
+
+def test_a_need_that_nobody_makes_is_refused(make, execute, store):
+    with pytest.raises(ValueError, match="tunnels on control-bowl, seed 0 needs the task"):
+        run([make.claim(make.group())], store, execute)
+    assert execute.log == []
+
+
+def test_a_store_that_cannot_be_written_ends_the_run(make, execute, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write"):
+        run(make.chain(), Store(tmp_path / "file" / "out"), execute)
+    assert execute.log == []
+
+
+def test_an_interrupt_leaves_what_can_go_on(make, execute, store):
+    tasks = make.chain()
+    execute.fails = {tasks[-1].id: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        run(tasks, store, execute)
+    assert os.listdir(store.directory / "running") == []
+    assert not (store.directory / "failures").exists()
+    execute.fails = {}
+    execute.log.clear()
+    run(tasks, store, execute)
+    assert execute.log == [tasks[-1].id]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+import numpy as np, xarray as xr
+from nwedge._files import occupied
+from nwedge.specs.claims import NoObstaclesConfig
+from nwedge.specs.landscapes import ControlSpec
+from nwedge.specs.tasks import ClaimSpec, GroupSpec, RunRef, RunSpec, TrainSpec
+from nwedge.store import Result, Store
+from nwedge.sweep.runner import run
+
+def tasks():
+    for seed in range(8):
+        bowl = ControlSpec(name="control-bowl", kind="bowl", dim=3, seed=seed)
+        train = TrainSpec(optimizer="sgd", steps=1, keep=(0, 1))
+        group = GroupSpec(landscape=bowl, train=train, runs=(RunSpec(lr=0.1, seed=seed, member=0),))
+        yield group
+        for claim in ("tunnels", "two-halves"):
+            reads = (RunRef(group=group.id, row=0),)
+            yield ClaimSpec(claim=claim, landscape=bowl, seed=seed, config=NoObstaclesConfig(), reads=reads)
+
+def execute(task, inputs, *, threads):
+    with log.open("a") as file:
+        file.write(task.id + "\\n")
+    time.sleep(0.01)
+    number = int(task.id[:6], 16)
+    total = sum(one.weights["points"].sum() for one in inputs.values())
+    weights = {} if inputs else {"points": np.full((20000, 3), float(number))}
+    return Result(xr.Dataset({"value": ((), number + total)}), weights)
+
+directory, log = Path(sys.argv[1]), Path(sys.argv[2])
+with occupied(directory):
+    print("begin", flush=True)
+    summary = run(list(tasks()), Store(directory), execute)
+store = Store(directory)
+print(sorted((task.id, float(store.read(task).dataset["value"])) for task in tasks()))
+"""
+
+
+def test_killed_at_random_moments_it_goes_on_and_ends_with_the_same_results(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(KILLED)
+
+    def start(directory: Path, log: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, str(script), str(directory), str(log)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begin\n"
+        return process
+
+    began = time.perf_counter()
+    expected, _ = start(tmp_path / "whole", tmp_path / "log").communicate(timeout=60)
+    took = time.perf_counter() - began
+    draws, out, ends = random.Random(0), tmp_path / "killed", []
+    for round in range(6):
+        finished = {path.stem for path in out.glob("results/*/*.nc")}
+        log = tmp_path / f"log-{round}"
+        process = start(out, log)
+        if round < 5:
+            time.sleep(draws.uniform(0, took / 3))
+            process.send_signal(signal.SIGKILL)
+        said, _ = process.communicate(timeout=60)
+        ends.append(process.returncode)
+        repeated = finished & set(log.read_text().split() if log.exists() else ())
+        assert not repeated
+    assert -signal.SIGKILL in ends
+    assert ends[-1] == 0
+    assert said == expected
+    assert not list(out.rglob("*.tmp"))
+    assert os.listdir(out / "running") == []

@@ -1,0 +1,284 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import xarray as xr
+
+from nwedge import __version__
+from nwedge.cli import main
+from nwedge.plan import PLAN, Plan
+from nwedge.specs.claims import CLAIMS
+from nwedge.specs.replicate import Replicate
+from nwedge.specs.tasks import ClaimSpec
+from nwedge.store import Result
+from nwedge.sweep.ledger import Books
+
+SMALL = ["--claims", "no-obstacles", "--landscapes", "toy-complete", "control-horseshoe", "--seeds", "2"]
+TASKS = Replicate(claims=("no-obstacles",), landscapes=("toy-complete", "control-horseshoe"), seeds=2).tasks()
+CLAIM_TASKS = 4  # two landscapes, two seeds
+GROUPS = len(TASKS) - CLAIM_TASKS
+
+
+def execute(task, inputs, *, threads):
+    return Result(xr.Dataset({"value": ((), 1.0)}))
+
+
+def judge(tasks, results):
+    names = dict.fromkeys((task.claim, task.landscape.name) for task in tasks)
+    return [{"claim": claim, "landscape": name, "outcome": "holds", "statistic": 1.0} for claim, name in names]
+
+
+def write(directory):
+    (directory / "report.html").write_text("<html>")
+    return directory / "report.html"
+
+
+@pytest.fixture
+def fakes(monkeypatch) -> dict[str, ModuleType]:
+    """The modules that measure, judge and draw, replaced by the functions above."""
+    modules = {}
+    for name, function in (("claims._task", execute), ("claims.judging", judge), ("report.document", write)):
+        module = ModuleType(f"nwedge.{name}")
+        setattr(module, function.__name__, function)
+        monkeypatch.setitem(sys.modules, f"nwedge.{name}", module)
+        modules[name] = module
+    return modules
+
+
+@pytest.fixture
+def bad(capsys):
+    """Runs arguments that are bad: exit code 2, nothing on stdout, and one line on stderr, which is returned."""
+
+    def run(*arguments: object) -> str:
+        assert main([str(argument) for argument in arguments]) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        (line,) = said.err.splitlines()
+        assert line.startswith("nwedge: ")
+        assert not set(line) & set("╭│╰─")
+        return line
+
+    return run
+
+
+def test_the_list_of_claims_is_one_line_each(capsys):
+    assert main(["claims"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" ", 1) for line in lines] == [[claim.id, claim.text] for claim in CLAIMS]
+
+
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"nwedge {__version__}\n"
+
+
+@pytest.mark.parametrize(("command", "words"), [((), "replicate,status,report,claims"), (("status",), "DIR")])
+def test_help_goes_to_stdout(capsys, command, words):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    said = capsys.readouterr()
+    assert words in said.out
+    assert said.err == ""
+
+
+def test_the_help_of_replicate_names_every_flag(capsys):
+    with pytest.raises(SystemExit):
+        main(["replicate", "--help"])
+    text = capsys.readouterr().out
+    flags = set(re.findall(r"(?<= )--[a-z-]+", text))
+    assert flags >= {"--preset", "--claims", "--landscapes", "--seeds", "--quick", "--out", "--cpus-per-task"}
+    assert "--no-quick" not in flags
+
+
+def test_replicate_status_and_report(tmp_path, fakes, capsys):
+    out = tmp_path / "out"
+    assert main(["replicate", *SMALL, "--out", str(out)]) == 0
+    assert "Report:" in capsys.readouterr().out
+    assert Plan.read(out).tasks == TASKS
+    (out / "report.html").unlink()
+    assert main(["report", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out / "report.html")
+    assert (out / "report.html").exists()
+    assert main(["status", str(out)]) == 0
+    assert "All tasks are done." in capsys.readouterr().out
+
+
+def test_a_failed_task_gives_1_and_the_rest_is_kept(tmp_path, fakes, capsys):
+    def failing(task, inputs, *, threads):
+        if isinstance(task, ClaimSpec) and task.seed == 1:
+            raise RuntimeError("burst")
+        return execute(task, inputs, threads=threads)
+
+    fakes["claims._task"].execute = failing  # pyright: ignore[reportAttributeAccessIssue]
+    assert main(["replicate", *SMALL, "--out", str(tmp_path)]) == 1
+    capsys.readouterr()
+    assert main(["status", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    cells = [re.findall(r"[\w-]+", line) for line in text.splitlines()]
+    assert ["runs", str(GROUPS), "0", "0", "0"] in cells
+    assert ["no-obstacles", "2", "0", "2", "0"] in cells
+    assert ["all", str(GROUPS + 2), "0", "2", "0"] in cells
+    assert "failed: no-obstacles on toy-complete, seed 1: RuntimeError: burst (" in text
+    assert re.search(rf"2 of {len(TASKS)} tasks are left: about \d+ s\.", text)
+
+
+def test_status_of_a_plan_that_has_not_begun_and_of_one_that_runs(tmp_path, capsys):
+    plan = Plan.of(Replicate(claims=("no-obstacles",), landscapes=("toy-complete",), seeds=2))
+    plan.write(tmp_path)
+    assert main(["status", str(tmp_path)]) == 0
+    assert f"{len(plan.tasks)} of {len(plan.tasks)} tasks are left: nothing has finished yet" in capsys.readouterr().out
+    Books(tmp_path).start(plan.tasks[0])
+    main(["status", str(tmp_path)])
+    assert "running: runs on toy-complete" in capsys.readouterr().out
+
+
+def test_an_interrupt_gives_130_and_one_sentence(tmp_path, fakes, capsys):
+    def interrupted(task, inputs, *, threads):
+        raise KeyboardInterrupt
+
+    fakes["claims._task"].execute = interrupted  # pyright: ignore[reportAttributeAccessIssue]
+    assert main(["replicate", *SMALL, "--out", str(tmp_path)]) == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "nwedge: interrupted; what is finished is kept, and the same command goes on from there"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), ["replicate", "status", "report", "claims"]),
+        (("measure",), ["replicate", "status", "report", "claims"]),
+        (("--bogus",), ["replicate", "status", "report", "claims"]),
+        (("replicate", "--preset", "mnist"), ["unknown preset 'mnist'", "digits"]),
+        (("replicate", "--claims", "tunnels", "tunel"), ["unknown claim 'tunel'", "two-halves"]),
+        (("replicate", "--landscapes", "toy", "sea"), ["unknown landscape 'sea'", "control-bowl"]),
+        (("replicate", "--sedes", "3"), ["unknown flag '--sedes'", "--seeds", "--cpus-per-task"]),
+        (("replicate", "--engine", "ray"), ["unknown flag '--engine'"]),
+        (("replicate", "--quick", "yes"), ["unexpected argument 'yes'", "--quick"]),
+        (("replicate", "--seeds", "x"), ["--seeds", "expected an integer; got 'x'"]),
+        (("replicate", "--seeds", "2.5"), ["--seeds", "expected an integer; got '2.5'"]),
+        (("replicate", "--seeds", "None"), ["expected an integer; got 'None'"]),
+        (("replicate", "--seeds", "1"), ["--seeds must be at least 2", "got 1"]),
+        (("replicate", "--seeds"), ["--seeds", "Missing value"]),
+        (("replicate", "--cpus-per-task", "x"), ["--cpus-per-task", "expected an integer; got 'x'"]),
+        (("replicate", "--cpus-per-task", "0"), ["--cpus-per-task must be at least 1; got 0"]),
+        (("replicate", "--claims", "no-obstacles", "--landscapes", "control-bowl"), ["none of the claims"]),
+        (("status",), ["Missing from nwedge status: DIR"]),
+        (("report",), ["Missing from nwedge report: DIR"]),
+        (("status", "a", "b"), ["unexpected argument 'b'", "takes DIR"]),
+        (("status", "a", "--all"), ["unknown flag '--all'", "takes DIR"]),
+        (("claims", "tunnels"), ["unexpected argument 'tunnels'", "takes nothing"]),
+        (("status", "/missing/directory"), ["there is no directory /missing/directory"]),
+        (("report", "/missing/directory"), ["there is no directory /missing/directory"]),
+    ],
+)
+def test_bad_arguments_get_one_sentence(bad, arguments, words):
+    line = bad(*arguments)
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_a_directory_that_is_no_replication(bad, command, tmp_path):
+    assert "holds no replication" in bad(command, tmp_path)
+    (tmp_path / PLAN).write_text("{")
+    assert f"{tmp_path / PLAN} is damaged" in bad(command, tmp_path)
+    (tmp_path / PLAN).write_text('{"tasks": [1]}')
+    assert f"{tmp_path / PLAN} is damaged or of another version" in bad(command, tmp_path)
+
+
+def test_an_unfinished_replication_has_no_report(bad, tmp_path):
+    Plan.of(Replicate(claims=("tunnels",))).write(tmp_path)
+    assert "verdicts" in bad("report", tmp_path)
+
+
+def test_a_directory_that_cannot_be_written(bad, tmp_path, fakes):
+    (tmp_path / "file").write_text("")
+    assert "is a file" in bad("replicate", *SMALL, "--out", tmp_path / "file")
+    assert "cannot write" in bad("replicate", *SMALL, "--out", tmp_path / "file" / "out")
+    assert "cannot write" in bad("replicate", *SMALL, "--out", "/proc/nwedge")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("claims",), ("--version",), ("--help",), ("replicate", "--help"), ("replicate", "--seeds", "x")]
+)
+def test_light_commands_import_nothing_heavy(arguments):
+    assert heavy(*arguments) == ""
+
+
+def test_status_imports_nothing_heavy(tmp_path):
+    Plan.of(Replicate(claims=("tunnels",))).write(tmp_path)
+    assert heavy("status", str(tmp_path)) == ""
+
+
+def heavy(*arguments: str) -> str:
+    """The heavy modules that a command imports."""
+    code = (
+        "import contextlib, sys, nwedge.cli\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(sys.stderr):\n"
+        "    nwedge.cli.main(sys.argv[1:])\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'xarray', 'pandas', 'matplotlib', 'h5netcdf', 'jax', 'tensorflow'}\n"
+        "print(*sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+SLOW = """
+import sys, time
+from types import ModuleType
+import xarray as xr
+from nwedge.store import Result
+
+def execute(task, inputs, *, threads):
+    time.sleep(0.2)
+    return Result(xr.Dataset({"value": ((), 1.0)}))
+
+for name, field, function in (
+    ("claims._task", "execute", execute),
+    ("claims.judging", "judge", lambda tasks, results: []),
+    ("report.document", "write", lambda directory: directory),
+):
+    module = sys.modules[f"nwedge.{name}"] = ModuleType(f"nwedge.{name}")
+    setattr(module, field, function)
+
+from nwedge.cli import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_leaves_what_the_same_command_goes_on_with(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", SLOW, "replicate", *SMALL, "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(results(out)) >= 2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("nwedge: interrupted; what is finished is kept")
+    assert "Traceback" not in said
+    kept = results(out)
+    assert 2 <= len(kept) < len(TASKS)
+    assert os.listdir(out / "running") == []
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert f"{len(TASKS) - len(kept)} tasks done, {len(kept)} kept from before" in done.stdout
+    assert kept.items() <= results(out).items()
+
+
+def results(out: Path) -> dict[str, int]:
+    return {path.stem: path.stat().st_mtime_ns for path in out.glob("results/*/*.nc")}
+
+
+def wait_for(condition) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)

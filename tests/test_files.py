@@ -1,0 +1,146 @@
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+
+import pytest
+
+from nwedge._files import StoreError, alive, occupied, read_json, uninterrupted, whole, write_json
+
+
+def dead_pid() -> int:
+    process = multiprocessing.get_context("fork").Process(target=lambda: None)
+    process.start()
+    process.join()
+    assert process.pid is not None
+    return process.pid
+
+
+def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path):
+    path = tmp_path / "deep" / "value.json"
+    write_json(path, {"a": [1, None]})
+    assert read_json(path) == {"a": [1, None]}
+    assert os.listdir(path.parent) == ["value.json"]
+
+
+def test_until_the_block_ends_the_old_file_is_there(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with whole(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert temporary.parent == path.parent  # a rename is atomic on one file system only
+    assert path.read_text() == "new"
+
+
+def test_a_block_that_raises_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def half():
+        with whole(path) as temporary:
+            temporary.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        half()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_json_is_strict(tmp_path):
+    with pytest.raises(ValueError, match="nan"):
+        write_json(tmp_path / "value.json", float("nan"))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
+def test_damaged_json_is_named(tmp_path, content):
+    path = tmp_path / "value.json"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"value\.json is damaged"):
+        read_json(path)
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write .*file/below\.json"):
+        write_json(tmp_path / "file" / "below.json", 1)
+    with pytest.raises(StoreError, match=r"cannot write /proc/nwedge"):
+        write_json(tmp_path.__class__("/proc/nwedge/value.json"), 1)
+
+
+def test_a_directory_below_a_file_or_in_proc_or_a_file_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    for directory, words in ((file, "is a file"), (file / "below", "cannot write"), (type(file)("/proc/x"), "cannot")):
+        with pytest.raises(StoreError, match=words), occupied(directory):
+            pytest.fail("entered")
+
+
+def test_one_process_at_a_time(tmp_path):
+    with occupied(tmp_path), pytest.raises(StoreError, match="another process works in"), occupied(tmp_path):
+        pytest.fail("entered")
+    with occupied(tmp_path):
+        pass
+
+
+def test_temporary_files_of_dead_processes_are_cleared_and_others_stay(tmp_path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    here, dead = socket.gethostname(), dead_pid()
+    names = {
+        f".a.nc.{here}-{dead}.tmp": False,
+        f".a.nc.{here}-{os.getpid()}.tmp": True,
+        f".a.nc.elsewhere-{dead}.tmp": True,
+        ".mine.tmp": True,
+        "a.nc": True,
+    }
+    for name in names:
+        (folder / name).write_text("half")
+    with occupied(tmp_path):
+        pass
+    assert set(os.listdir(folder)) == {name for name, stays in names.items() if stays}
+
+
+def test_an_interrupt_waits_for_the_end_of_the_block():
+    steps = []
+
+    def work():
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            steps.append("finished")
+        steps.append("after")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert steps == ["finished"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_threads_are_never_interrupted():
+    steps = []
+
+    def work():
+        with uninterrupted():
+            steps.append("finished")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert steps == ["finished"]
+
+
+def test_alive():
+    assert alive(os.getpid())
+    assert alive(1)
+    assert not alive(dead_pid())
+
+
+def test_json_is_readable_text(tmp_path):
+    write_json(tmp_path / "value.json", {"a": 1})
+    text = (tmp_path / "value.json").read_text()
+    assert text.endswith("\n")
+    assert json.loads(text) == {"a": 1}

@@ -1,0 +1,39 @@
+"""The README's examples run, its commands exist, and its picture is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nwedge.specs.claims import CLAIMS
+from nwedge.specs.presets import PRESETS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_landscape_in_ten_lines_passes_and_runs_a_claim(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = (block for block in BLOCKS if "class Shell" in block)
+    exec(compile(block, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("fails - wall on the line")
+
+
+def test_your_own_network_in_ten_lines_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = (block for block in BLOCKS if "NetworkLandscape" in block)
+    exec(compile(block, "README.md", "exec"), {})
+    line, tunnel = map(float, re.findall(r"\d+\.\d+", capsys.readouterr().out))
+    assert tunnel < line
+
+
+def test_links_to_files_lead_somewhere() -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_table_of_results_names_every_claim_and_landscape() -> None:
+    for claim in CLAIMS:
+        assert f"`{claim.id}`" in README
+    for subject in (subject for members in PRESETS["digits"].subjects.values() for subject in members):
+        assert f"`{subject.name}`" in README

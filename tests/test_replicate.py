@@ -1,0 +1,180 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from nwedge import _files
+from nwedge._files import StoreError
+from nwedge.plan import Plan
+from nwedge.replicate import replicate
+from nwedge.specs.replicate import Replicate
+from nwedge.specs.tasks import ClaimSpec, GroupSpec
+from nwedge.store import Result, Store
+
+
+def execute(task, inputs, *, threads):
+    return Result(xr.Dataset({"value": ((), int(task.id[:6], 16))}))
+
+
+def judge(tasks, results):
+    rows: dict[tuple[str, str], dict] = {}
+    for task in tasks:
+        row = rows.setdefault((task.claim, task.landscape.name), {"statistic": 0.0, "seeds": 0, "task_ids": []})
+        row["statistic"] += float(results[task.id]["value"])
+        row["seeds"] += 1
+        row["task_ids"].append(task.id)
+    return [{"claim": claim, "landscape": name, "outcome": "holds"} | row for (claim, name), row in rows.items()]
+
+
+def draw(directory):
+    assert (directory / "verdicts.json").exists()
+    page = directory / "report.html"
+    page.write_text("<html>")
+    return page
+
+
+class Doing:
+    """Replicates with the functions above, of which any may be replaced."""
+
+    def __init__(self, out: Path) -> None:
+        self.arguments = Replicate(claims=("tunnels",), seeds=3, out=out)
+
+    def __call__(self, execute=execute, judge=judge) -> int:
+        return replicate(self.arguments, execute=execute, judge=judge, draw=draw)
+
+    def verdicts(self) -> dict[str, dict]:
+        return {row["landscape"]: row for row in json.loads((self.arguments.out / "verdicts.json").read_text())}
+
+    def failing(self, landscape: str, *seeds: int):
+        def some(task, inputs, *, threads):
+            if isinstance(task, ClaimSpec) and task.landscape.name == landscape and task.seed in seeds:
+                raise RuntimeError("no")
+            return execute(task, inputs, threads=threads)
+
+        return some
+
+
+@pytest.fixture
+def doing(tmp_path) -> Doing:
+    return Doing(tmp_path / "out")
+
+
+def test_all_is_written_and_said(doing, capsys):
+    assert doing() == 0
+    out = doing.arguments.out
+    assert Plan.read(out).tasks == doing.arguments.tasks()
+    rows = doing.verdicts()
+    wanted = [task for task in doing.arguments.tasks() if isinstance(task, ClaimSpec)]
+    assert set(rows) == {task.landscape.name for task in wanted} >= {"toy-complete", "network", "control-bowl"}
+    for name, row in rows.items():
+        assert row["task_ids"] == [task.id for task in wanted if task.landscape.name == name]
+        assert row["statistic"] == sum(int(id[:6], 16) for id in row["task_ids"])
+    said = capsys.readouterr()
+    assert "tunnels" in said.out
+    assert "holds" in said.out
+    assert f"Report: {out / 'report.html'}" in said.out
+    assert said.err.splitlines()[0].startswith("[1/")
+
+
+def test_the_same_seeds_give_the_same_verdicts_twice(doing, tmp_path):
+    doing()
+    again = Doing(tmp_path / "again")
+    again()
+    name = "verdicts.json"
+    assert (doing.arguments.out / name).read_bytes() == (again.arguments.out / name).read_bytes()
+
+
+def test_a_rerun_runs_nothing_but_judges_and_draws(doing, capsys):
+    doing()
+    (doing.arguments.out / "report.html").unlink()
+
+    def never(task, inputs, *, threads):
+        pytest.fail("executed again")
+
+    assert doing(execute=never) == 0
+    assert (doing.arguments.out / "report.html").exists()
+    assert f"0 tasks done, {len(doing.arguments.tasks())} kept from before" in capsys.readouterr().out
+
+
+def test_two_seeds_that_are_left_are_judged(doing, capsys):
+    assert doing(execute=doing.failing("network", 1)) == 1
+    assert doing.verdicts()["network"]["seeds"] == 2
+    assert doing.verdicts()["toy-complete"]["seeds"] == 3
+    said = capsys.readouterr()
+    assert "1 failed" in said.out
+    assert "left out" not in said.out
+    assert "failed: tunnels on network, seed 1: RuntimeError: no" in said.err
+
+
+def test_a_single_seed_is_left_out_and_named(doing, capsys):
+    assert doing(execute=doing.failing("network", 0, 2)) == 1
+    assert "network" not in doing.verdicts()
+    assert "left out: tunnels on network" in capsys.readouterr().out
+    assert doing() == 0
+    assert doing.verdicts()["network"]["seeds"] == 3
+
+
+def test_what_depends_on_a_failure_is_left_out(doing, capsys):
+    def no_network(task, inputs, *, threads):
+        if isinstance(task, GroupSpec) and task.landscape.name == "network":
+            raise RuntimeError("no")
+        return execute(task, inputs, threads=threads)
+
+    assert doing(execute=no_network) == 1
+    said = capsys.readouterr()
+    assert "1 failed, 3 not run because of them" in said.out
+    assert "not run: tunnels on network, seed 0: because runs on network failed" in said.err
+
+
+def test_undefined_statistics_and_nothing_to_judge_are_shown(doing, capsys):
+    def undefined(tasks, results):
+        return [row | {"statistic": None, "outcome": "inconclusive"} for row in judge(tasks, results)]
+
+    assert doing(judge=undefined) == 0
+    assert "inconclusive" in capsys.readouterr().out
+    assert doing(judge=lambda tasks, results: []) == 0
+    assert doing.verdicts() == {}
+
+
+def test_verdicts_are_strict_json(doing):
+    with pytest.raises(ValueError, match="nan"):
+        doing(judge=lambda tasks, results: [{"statistic": float("nan")}])
+    assert not (doing.arguments.out / "verdicts.json").exists()
+
+
+def test_the_threads_reach_the_task_and_the_provenance(tmp_path):
+    arguments = Replicate(
+        claims=("no-obstacles",), landscapes=("control-horseshoe",), seeds=2, cpus_per_task=2, out=tmp_path
+    )
+    seen = []
+
+    def counted(task, inputs, *, threads):
+        seen.append(threads)
+        return execute(task, inputs, threads=threads)
+
+    assert replicate(arguments, execute=counted, judge=judge, draw=draw) == 0
+    assert set(seen) == {2}
+    assert Store(tmp_path).provenance(arguments.tasks()[0])["threads"] == 2
+
+
+def test_two_processes_do_not_share_a_directory(doing):
+    with (
+        _files.occupied(doing.arguments.out),
+        pytest.raises(StoreError, match="another process works in"),
+    ):
+        doing()
+
+
+def test_a_directory_that_cannot_be_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out, words in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "out", "cannot write")):
+        with pytest.raises(StoreError, match=words):
+            Doing(out)()
+
+
+def test_importing_it_needs_no_torch():
+    code = "import sys, nwedge.replicate; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
