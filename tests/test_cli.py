@@ -52,8 +52,9 @@ def fakes(monkeypatch) -> dict[str, ModuleType]:
 
 
 @pytest.fixture
-def bad(capsys):
+def bad(capsys, fakes, tmp_path_factory, monkeypatch):
     """Runs arguments that are bad: exit code 2, nothing on stdout, and one line on stderr, which is returned."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))  # should they be taken for good ones, little happens
 
     def run(*arguments: object) -> str:
         assert main([str(argument) for argument in arguments]) == 2
@@ -61,7 +62,8 @@ def bad(capsys):
         assert said.out == ""
         (line,) = said.err.splitlines()
         assert line.startswith("nwedge: ")
-        assert not set(line) & set("╭│╰─")
+        assert not re.search("[╭│╰─|]|--- ", line)
+        assert "Error parsing Replicate" not in line
         return line
 
     return run
@@ -184,6 +186,20 @@ def test_bad_arguments_get_one_sentence(bad, arguments, words):
         assert word in line
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_the_sentence_is_the_same_on_every_terminal(encoding, columns):
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": columns}
+    for arguments, sentence in (
+        ("replicate --seeds 1", "--seeds must be at least 2, since an interval needs two values; got 1"),
+        ("replicate --seeds x", "Error parsing --seeds: expected an integer; got 'x'"),
+        ("status", "Missing from nwedge status: DIR"),
+    ):
+        command = [sys.executable, "-c", "import sys, nwedge.cli; sys.exit(nwedge.cli.main())", *arguments.split()]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"nwedge: {sentence}\n")
+
+
 @pytest.mark.parametrize("command", ["status", "report"])
 def test_a_directory_that_is_no_replication(bad, command, tmp_path):
     assert "holds no replication" in bad(command, tmp_path)
@@ -193,12 +209,13 @@ def test_a_directory_that_is_no_replication(bad, command, tmp_path):
     assert f"{tmp_path / PLAN} is damaged or of another version" in bad(command, tmp_path)
 
 
-def test_an_unfinished_replication_has_no_report(bad, tmp_path):
+def test_an_unfinished_replication_has_no_report(tmp_path, capsys):
     Plan.of(Replicate(claims=("tunnels",))).write(tmp_path)
-    assert "verdicts" in bad("report", tmp_path)
+    assert main(["report", str(tmp_path)]) == 2
+    assert "holds no verdicts" in capsys.readouterr().err
 
 
-def test_a_directory_that_cannot_be_written(bad, tmp_path, fakes):
+def test_a_directory_that_cannot_be_written(bad, tmp_path):
     (tmp_path / "file").write_text("")
     assert "is a file" in bad("replicate", *SMALL, "--out", tmp_path / "file")
     assert "cannot write" in bad("replicate", *SMALL, "--out", tmp_path / "file" / "out")

@@ -134,7 +134,7 @@ def _parse(given: Sequence[str]) -> Any:
         if not end.code:  # help was asked for
             raise
         raise BadArguments(_sentence(said.getvalue())) from end
-    if False:
+    if unknown:
         what = "unknown flag" if unknown[0].startswith("-") else "unexpected argument"
         raise BadArguments(f"{what} {unknown[0]!r}: `nwedge {type(command).__name__.lower()}` takes {_takes(command)}")
     return command
@@ -172,14 +172,17 @@ def _integer(word: str) -> int:
 
 
 def _sentence(box: str) -> str:
-    """The first paragraph in the box that tyro draws around an error, in one line."""
-    bare = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯]", "", box)
-    lines = [line.strip() for line in bare.splitlines()]
-    paragraph = list(takewhile(_says, dropwhile(lambda line: not _says(line), lines)))
+    """The first paragraph below the title in the box that tyro draws around an error, in one line.
+
+    The box has lines of ─ and │, or on terminals without them of hyphens, of which the first closes the title.
+    """
+    lines = [line.strip("│ ") for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()]
+    below = list(dropwhile(lambda line: not _is_rule(line), lines))[1:]
+    paragraph = list(takewhile(lambda line: line and not _is_rule(line), below))
     if paragraph and paragraph[0].startswith("Missing from"):  # without the help text of what is missing
         paragraph = paragraph[:2]
-    return " ".join(paragraph).removeprefix("Error parsing Replicate: ") or "bad arguments; see `nwedge --help`"
+    return " ".join(paragraph or lines).removeprefix("Error parsing Replicate: ")
 
 
-def _says(line: str) -> bool:
-    return line != "" and not line.endswith("─")
+def _is_rule(line: str) -> bool:
+    return "──" in line or set(line) == {"-"}

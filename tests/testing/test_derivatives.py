@@ -109,7 +109,7 @@ def test_broken_derivatives(name, dtype):
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("kind", [Attached, Own, BlackBox])
 def test_right_derivatives_pass(kind, dtype):
-    for seed in range(5):
+    for seed in range(2):
         check_landscape(kind(dtype), seed=seed)
 
 
@@ -133,11 +133,12 @@ def test_a_part_of_many_coordinates_is_enough(dim, dtype):
 
 
 @pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize(("dim", "short"), [(200, 20), (2000, 400), (1000, 2)])
-@pytest.mark.parametrize("profile", ["distance", "squared", "saturating"])
+@pytest.mark.parametrize(
+    ("profile", "dim", "short"), [("distance", 1000, 2), ("squared", 200, 20), ("saturating", 2000, 400)]
+)
 def test_kinks_pass(profile, dim, short, dtype):
     """The complete family: the nearest wedge changes within any step that is not tiny."""
-    for seed in range(3):
+    for seed in range(2):
         check_landscape(WedgeLandscape(dim, short, profile=profile, dtype=dtype), seed=seed)
 
 

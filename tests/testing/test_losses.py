@@ -116,5 +116,5 @@ def test_training_must_be_able_to_start():
         def loss(self, points):
             return torch.where(points.abs().amax(1) > 0.01, torch.inf, (points**2).sum(1))
 
-    with pytest.raises(LandscapeError, match="initial points.*finite losses"):
+    with pytest.raises(LandscapeError, match=r"initial points.*finite losses"):
         check_landscape(Far(), points=torch.zeros(2, DIM, dtype=torch.float64))

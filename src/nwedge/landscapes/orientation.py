@@ -14,7 +14,10 @@ from nwedge._checks import check_integer
 from nwedge._random import derive
 
 MAX_ELEMENTS = 2**27
-"""Numbers that one family may draw and store: 1 GiB of float64 or int64. Larger ones are refused."""
+"""Numbers that one family may store: 1 GiB of float64 or int64; larger ones are refused.
+
+Drawing a rotation takes up to 4 times as much for a moment.
+"""
 
 
 def short_counts(dim: int, short: int | Sequence[int], wedges: int) -> tuple[int, ...]:

@@ -67,7 +67,7 @@ def tunnel(
     bends: int | None = None,
     steps: int = 1000,
     rate: float = 0.05,
-    samples: int = 16,
+    samples: int = 8,
     points: int = 121,
     generator: Generator,
 ) -> Tunnel:

@@ -36,7 +36,7 @@ def times(results: Results) -> list[tuple[str, str]]:
     for task in results.plan.tasks:
         value = results.provenance.get(task.id, {}).get(SECONDS)
         if words.defined(value):
-            seconds.setdefault(RUNS, []).append(float(value))
+            seconds.setdefault(task.folder, []).append(float(value))
     if not seconds:
         return []
     total = sum(map(sum, seconds.values()))

@@ -22,12 +22,12 @@ class TunnelsConfig(Spec):
 
     steps: int = 1000
     rate: float = 0.05
-    samples: int = 16
+    samples: int = 8
     interior: int = 9
     pointwise_steps: int = 300
     points: int = 121
     bends: int = 1000
-    bend_points: int = 15
+    bend_points: int = 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class TwoHalvesConfig(Spec):
 
     steps: int = 1000
     rate: float = 0.05
-    samples: int = 16
+    samples: int = 8
     bends: int = 3
     places: int = 8
     pointwise_steps: int = 300

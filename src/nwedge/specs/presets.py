@@ -85,8 +85,8 @@ PRESETS = {
         subjects={"toy": TOYS, "network": (DIGITS,), "controls": CONTROLS},
         quick={
             "no-obstacles": NoObstaclesConfig(points=51),
-            "tunnels": TunnelsConfig(points=61, bend_points=9),
-            "two-halves": TwoHalvesConfig(),
+            "tunnels": TunnelsConfig(samples=4, points=61, bends=250, bend_points=7),
+            "two-halves": TwoHalvesConfig(samples=4),
         },
     ),
 }

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -69,24 +70,27 @@ def test_derivatives_that_are_recomputed_chunk_by_chunk_are_right(make: Callable
 
 
 class Meter(saved_tensors_hooks):
-    """Counts the bytes that are kept for a backward pass: how many there are, and the most at a time."""
+    """The most bytes that were kept for a backward pass at a time; views of one storage count once."""
 
     def __init__(self) -> None:
-        self.live = self.most = 0
-        super().__init__(self.keep, lambda kept: kept.tensor)
-
-    def keep(self, tensor: Tensor) -> "Kept":
-        return Kept(self, tensor)
+        self.most = 0
+        self.held: Counter[int] = Counter()
+        self.sizes: dict[int, int] = {}
+        super().__init__(lambda tensor: Kept(self, tensor), lambda kept: kept.tensor)
 
 
 class Kept:
     def __init__(self, meter: Meter, tensor: Tensor) -> None:
-        self.meter, self.tensor, self.bytes = meter, tensor.detach(), tensor.numel() * tensor.element_size()
-        meter.live += self.bytes
-        meter.most = max(meter.most, meter.live)
+        storage = tensor.untyped_storage()
+        self.meter, self.tensor, self.place = meter, tensor.detach(), storage.data_ptr()
+        meter.held[self.place] += 1
+        meter.sizes[self.place] = storage.nbytes()
+        meter.most = max(meter.most, sum(meter.sizes.values()))
 
     def __del__(self) -> None:
-        self.meter.live -= self.bytes
+        self.meter.held[self.place] -= 1
+        if not self.meter.held[self.place]:
+            del self.meter.sizes[self.place]
 
 
 def most_bytes(policy: str, examples: int, act: Callable[[NetworkLandscape, Tensor], object]) -> int:
@@ -94,7 +98,8 @@ def most_bytes(policy: str, examples: int, act: Callable[[NetworkLandscape, Tens
     model = normalised().train(policy == "recompute")
     landscape = NetworkLandscape(model, (x, torch.zeros(examples).long()), batch_norm=policy, chunk=16, dtype=torch.float32)
     points = landscape.initial(2, derive(2))
-    with Meter() as meter:
+    meter = Meter()
+    with meter:
         act(landscape, points)
     return meter.most
 
@@ -103,7 +108,8 @@ def most_bytes(policy: str, examples: int, act: Callable[[NetworkLandscape, Tens
 @pytest.mark.parametrize("act", [gradient, lambda landscape, points: hvp(landscape, points, points)])
 def test_memory_is_bounded_by_the_chunk(policy: str, act: Callable[[NetworkLandscape, Tensor], object]) -> None:
     few, many = (most_bytes(policy, examples, act) for examples in (160, 1600))
-    assert many < 1.5 * few
+    data = (1600 - 160) * (5 * 4 + 8)  # chunks are views of the data, which are there anyway
+    assert many <= few + data
 
 
 def test_a_loss_that_is_linear_in_the_weights_has_no_curvature() -> None:

@@ -148,7 +148,10 @@ def test_tunnels_show_each_path_and_the_share_of_bends(datasets, rows):
 
 def test_tunnels_count_the_bends_that_beat_the_tunnel_of_their_own_seed(datasets, rows):
     dataset = datasets["tunnels"]["toy-complete"].copy(deep=True)
-    dataset["bend_barrier"][{"seed": 0, "bend": slice(0, 7)}] = 0.0
+    dataset["bend_barrier"][:] = 20.0
+    dataset["bend_barrier"][{"bend": slice(0, 7)}] = 9.0
+    dataset["barrier"].loc[{"path": "sheet"}] = 0.0
+    dataset["barrier"].loc[{"path": "sheet", "seed": 0}] = 10.0
     figure = draw("tunnels", {"toy-complete": dataset}, rows)
     assert "7 of 5,000 bends below the tunnel" in notes(figure.axes[-1])
 

@@ -1,0 +1,69 @@
+"""The arguments of a replication: unknown names are refused, and the tasks are those of the preset."""
+
+import pytest
+
+from nwedge.specs.claims import CLAIMS
+from nwedge.specs.presets import PRESETS, QUICK_SEEDS, expand
+from nwedge.specs.replicate import KINDS, SEEDS, Replicate
+from nwedge.specs.tasks import ClaimSpec
+
+IDS = tuple(claim.id for claim in CLAIMS)
+
+
+def seeds_of(tasks):
+    return {task.seed for task in tasks if isinstance(task, ClaimSpec)}
+
+
+def test_by_default_every_claim_is_measured_on_everything():
+    found = Replicate().tasks()
+    assert found == expand(PRESETS["digits"], claims=IDS, landscapes=KINDS, seeds=SEEDS, quick=False)
+    assert {task.claim for task in found if isinstance(task, ClaimSpec)} == set(IDS)
+
+
+def test_quick_takes_fewer_seeds_unless_told():
+    assert seeds_of(Replicate(quick=True).tasks()) == set(range(QUICK_SEEDS))
+    assert seeds_of(Replicate(quick=True, seeds=4).tasks()) == set(range(4))
+    assert seeds_of(Replicate(seeds=2).tasks()) == {0, 1}
+    assert Replicate(quick=True).tasks() != Replicate(seeds=QUICK_SEEDS).tasks()
+
+
+def test_one_claim_has_the_same_tasks_as_among_all():
+    whole = {task.id for task in Replicate(seeds=2).tasks()}
+    alone = {task.id for task in Replicate(seeds=2, claims=("tunnels",)).tasks()}
+    assert alone
+    assert alone < whole
+
+
+def test_kinds_and_names_of_landscapes_may_be_mixed():
+    found = Replicate(landscapes=("network", "toy-sampled"), seeds=2).tasks()
+    assert {task.landscape.name for task in found} == {"network", "toy-sampled"}
+
+
+def test_the_device_is_passed_on():
+    assert {task.landscape.device for task in Replicate(device="cuda", seeds=2).tasks()} == {"cuda"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"preset": "imagenet"}, f"unknown preset 'imagenet'; valid: {', '.join(PRESETS)}"),
+        ({"claims": ("tunnels", "tunels")}, f"unknown claim 'tunels'; valid: {', '.join(IDS)}"),
+        ({"seeds": 1}, "--seeds must be at least 2, since an interval needs two values; got 1"),
+        ({"seeds": 0}, "--seeds must be at least 2, since an interval needs two values; got 0"),
+        ({"cpus_per_task": 0}, "--cpus-per-task must be at least 1; got 0"),
+    ],
+)
+def test_bad_arguments_get_one_sentence(arguments, sentence):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole sentence is compared
+        Replicate(**arguments)
+    assert str(caught.value) == sentence
+
+
+def test_unknown_landscapes_are_refused_with_the_valid_ones():
+    with pytest.raises(ValueError, match=r"unknown landscape 'toys'; valid: toy, network, controls, .*control-bowl"):
+        Replicate(landscapes=("toys",))
+
+
+def test_a_claim_that_is_measured_nowhere_is_refused():
+    with pytest.raises(ValueError, match=r"none of the claims .*two-halves.* is measured on any .*control-horseshoe"):
+        Replicate(claims=("two-halves",), landscapes=("control-horseshoe",)).tasks()
