@@ -26,11 +26,13 @@ def check_points(space: Space, points: Tensor, name: str = "points") -> None:
     if not isinstance(points, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor of shape (batch, {space.dim}); got {type(points).__name__}")
     if points.ndim != 2 or points.shape[1] != space.dim:
-        raise ValueError(f"{name} must have shape (batch, {space.dim}); got {tuple(points.shape)}{_hint(space, points)}")
+        came = f"{tuple(points.shape)}{_hint(space, points)}"
+        raise ValueError(f"{name} must have shape (batch, {space.dim}); got {came}")
     if points.dtype != space.dtype:
         raise TypeError(f"{name} must have dtype {space.dtype}; got {points.dtype}: convert with .to({space.dtype})")
     if not same_device(points.device, space.device):
-        raise ValueError(f"{name} must be on device {space.device}; got {points.device}: move with .to('{space.device}')")
+        came = f"{points.device}: move with .to('{space.device}')"
+        raise ValueError(f"{name} must be on device {space.device}; got {came}")
 
 
 def check_same_shape(points: Tensor, vectors: Tensor, name: str = "vectors") -> None:

@@ -92,10 +92,11 @@ def _obey(command: Any) -> int:
 def _replicate(arguments: Replicate) -> int:
     try:
         arguments.tasks()
+        from nwedge.replicate import check_device, replicate
+
+        check_device(arguments.device)
     except ValueError as error:
         raise BadArguments(str(error)) from error
-    from nwedge.replicate import replicate
-
     return replicate(arguments)
 
 

@@ -155,7 +155,7 @@ def loss_and_gradient(
     return losses.detach(), slope
 
 
-def row_finite(values: Float[Tensor, "batch *rest"]) -> Bool[Tensor, " batch"]:
+def row_finite(values: Float[Tensor, "batch ..."]) -> Bool[Tensor, " batch"]:
     """Whether every value of a row is finite, shape (batch,)."""
     return torch.isfinite(values).flatten(1).all(1) if values.ndim > 1 else torch.isfinite(values)
 
@@ -172,7 +172,7 @@ def _double_backward(landscape: Landscape, points: Tensor, vectors: Tensor) -> T
 
 def _attached(losses: Tensor) -> Tensor:
     if not losses.requires_grad:
-        raise RuntimeError("the loss has no gradient: `loss` must stay attached to the points (no .detach(), no no_grad)")
+        raise RuntimeError("the loss has no gradient: `loss` must stay attached to the points (no .detach, no no_grad)")
     return losses
 
 

@@ -44,10 +44,11 @@ def replicate(
         0 if all tasks are done, 1 if some task failed: then what is there is judged and drawn all the same.
 
     Raises:
-        ValueError: there is nothing to be done.
+        ValueError: there is nothing to be done, or this machine lacks the device.
         StoreError: the directory cannot be written, or another process works in it.
     """
     plan = Plan.of(arguments)
+    check_device(arguments.device)
     execute, judge, draw = execute or _execute(), judge or _judge(), draw or _draw()
     directory, progress, console = arguments.out, Console(stderr=True), Console()
     with occupied(directory):
@@ -65,6 +66,17 @@ def replicate(
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(_closing(summary, page), markup=False, highlight=False, soft_wrap=True)
     return 1 if summary.failed else 0
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that this machine lacks (ValueError)."""
+    if device == "cpu":
+        return
+    import torch
+
+    count = torch.cuda.device_count()
+    if int(device.partition(":")[2] or 0) >= count:
+        raise ValueError(f"--device {device} is not on this machine, where torch sees {count} CUDA devices: use cpu")
 
 
 def _judgeable(plan: Plan, summary: Summary) -> tuple[list[ClaimSpec], list[tuple[str, str]]]:

@@ -10,7 +10,6 @@ from torch import Generator, Tensor
 from nwedge._checks import check_integer, check_points
 from nwedge._random import uniform
 
-
 Kind = TypeVar("Kind", bound="_Curve")
 
 

@@ -1,5 +1,6 @@
 """The arguments of `nwedge replicate`, in words: the flags of the command line come from here."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,10 @@ class Replicate:
         _known("claim", self.claims, tuple(claim.id for claim in CLAIMS))
         names = tuple(subject.name for members in PRESETS[self.preset].subjects.values() for subject in members)
         _known("landscape", self.landscapes, KINDS + names)
+        if not self.landscapes:
+            raise ValueError(f"--landscapes needs at least one name; valid: {', '.join(KINDS + names)}")
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
+            raise ValueError(f"--device must be cpu, cuda or cuda:N; got {self.device!r}")
         if self.seeds is not None and self.seeds < 2:
             raise ValueError(f"--seeds must be at least 2, since an interval needs two values; got {self.seeds}")
         if self.cpus_per_task < 1:
@@ -58,7 +63,8 @@ class Replicate:
             device=self.device,
         )
         if not tasks:
-            raise ValueError(f"none of the claims {self.claims} is measured on any of the landscapes {self.landscapes}")
+            claims, landscapes = ", ".join(self.claims), ", ".join(self.landscapes)
+            raise ValueError(f"nothing to do: of {claims or 'the claims'}, none is measured on {landscapes}")
         return tasks
 
 

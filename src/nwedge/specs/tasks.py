@@ -56,10 +56,12 @@ class GroupSpec(TaskSpec):
 
     @property
     def folder(self) -> str:
+        """The folder of the training tasks."""
         return RUNS
 
     @property
     def needs(self) -> tuple[str, ...]:
+        """Nothing: training reads no other task's result."""
         return ()
 
 
@@ -82,8 +84,10 @@ class ClaimSpec(TaskSpec):
 
     @property
     def folder(self) -> str:
+        """The id of the claim."""
         return self.claim
 
     @property
     def needs(self) -> tuple[str, ...]:
+        """The groups of the runs that it reads."""
         return tuple(dict.fromkeys(ref.group for ref in self.reads))

@@ -106,7 +106,9 @@ def test_without_batch_norm_layers_recompute_is_keep() -> None:
 
 
 def test_layers_without_running_statistics_can_be_recomputed() -> None:
-    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3, track_running_stats=False), nn.Linear(3, 2)).eval().double()
+    model = (
+        nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3, track_running_stats=False), nn.Linear(3, 2)).eval().double()
+    )
     x, y = torch.randn(20, 2, dtype=torch.float64), torch.zeros(20).long()
     with pytest.raises(ValueError, match=r"layer '1' \(BatchNorm1d\) keeps no running statistics"):
         NetworkLandscape(model, (x, y))

@@ -60,9 +60,7 @@ def test_products_with_the_hessian(kind: int, chunk: int, strategy: str) -> None
 @pytest.mark.parametrize("make", [dense, normalised])
 @pytest.mark.parametrize("strategy", ["vmap", "loop"])
 def test_derivatives_that_are_recomputed_chunk_by_chunk_are_right(make: Callable[[], nn.Module], strategy: str) -> None:
-    small, whole = (
-        NetworkLandscape(make().eval(), (X, Y), chunk=chunk, strategy=strategy) for chunk in (1, len(X))
-    )
+    small, whole = (NetworkLandscape(make().eval(), (X, Y), chunk=chunk, strategy=strategy) for chunk in (1, len(X)))
     points = whole.initial(3, derive(2))
     vectors = torch.randn(points.shape, generator=derive(3), dtype=torch.float64)
     for ours, plain in zip(*(through_the_graph(one, points, vectors) for one in (small, whole)), strict=True):
@@ -96,7 +94,9 @@ class Kept:
 def most_bytes(policy: str, examples: int, act: Callable[[NetworkLandscape, Tensor], object]) -> int:
     x = torch.randn(examples, 5, generator=derive(0))
     model = normalised().train(policy == "recompute")
-    landscape = NetworkLandscape(model, (x, torch.zeros(examples).long()), batch_norm=policy, chunk=16, dtype=torch.float32)
+    landscape = NetworkLandscape(
+        model, (x, torch.zeros(examples).long()), batch_norm=policy, chunk=16, dtype=torch.float32
+    )
     points = landscape.initial(2, derive(2))
     meter = Meter()
     with meter:

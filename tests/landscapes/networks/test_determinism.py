@@ -44,7 +44,10 @@ def model(*layers: nn.Module) -> nn.Sequential:
 @pytest.mark.parametrize(
     ("network", "match"),
     [
-        (model(nn.Linear(4, 4), nn.ReLU(), nn.Dropout(0.5)), r"layer '2' \(Dropout\) is in train mode .* model.eval\(\)"),
+        (
+            model(nn.Linear(4, 4), nn.ReLU(), nn.Dropout(0.5)),
+            r"layer '2' \(Dropout\) is in train mode .* model.eval\(\)",
+        ),
         (model(nn.Linear(4, 4), nn.Dropout(1e-6)), r"layer '1' \(Dropout\) is in train mode"),
         (model(nn.Linear(4, 4), nn.BatchNorm1d(4)), r"layer '1' \(BatchNorm1d\) is in train mode.*'recompute'"),
         (model(nn.Linear(4, 4), Noise()), r"layer '1' \(Noise\) is in train mode and gives other outputs"),

@@ -1,0 +1,56 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from nwedge import NetworkLandscape
+from nwedge._random import derive
+from nwedge.landscapes.networks.classification import accuracy_of, class_probabilities, classification_loss
+
+
+@pytest.mark.parametrize("classes", [2, 10, 15, 16, 40])
+def test_loss_and_probabilities_are_those_of_torch_for_few_and_for_many_classes(classes: int) -> None:
+    model, x = nn.Linear(5, classes).double(), torch.randn(30, 5, generator=derive(0), dtype=torch.float64)
+    y = (torch.arange(30) % classes).to(torch.uint8)
+    expected = cross_entropy(model(x), y.long())
+    ours = classification_loss(model, (x, y))
+    torch.testing.assert_close(ours, expected)
+    torch.testing.assert_close(torch.autograd.grad(ours, model.weight), torch.autograd.grad(expected, model.weight))
+    torch.testing.assert_close(class_probabilities(model, [x, y]), model(x).softmax(1))
+
+
+def test_accuracy_is_the_share_of_right_predictions_and_nan_where_a_probability_is() -> None:
+    probabilities = torch.tensor([[0.7, 0.3], [0.4, 0.6], [0.8, 0.2], [0.9, 0.1]])
+    accuracy = accuracy_of(lambda model, batch: batch[0])
+    labels = torch.tensor([0, 1, 1, 0])
+    assert accuracy(nn.Identity(), (probabilities, labels)) == 0.75
+    probabilities[2, 0] = torch.nan
+    assert accuracy(nn.Identity(), (probabilities, labels)).isnan()
+
+
+def test_data_without_pairs_or_labels_need_functions_of_the_user() -> None:
+    x = torch.randn(9, 4, generator=derive(0))
+    landscape = NetworkLandscape(nn.Linear(4, 2), {"x": x}, loss=lambda model, batch: model(batch["x"]).mean())
+    points = landscape.initial(2, derive(1))
+    with pytest.raises(ValueError, match=r"predictions need batches \(x, y\); got \{'x': .*\}: give predict="):
+        landscape.predict(points)
+    landscape = NetworkLandscape(
+        nn.Linear(4, 2),
+        {"x": x},
+        loss=lambda model, batch: model(batch["x"]).mean(),
+        predict=lambda model, batch: model(batch["x"]).softmax(-1),
+    )
+    assert landscape.predict(points).shape == (2, 9, 2)
+    with pytest.raises(ValueError, match="labels must be an integer tensor"):
+        landscape.accuracy(points)
+    with pytest.raises(ValueError, match="labels must be an integer tensor"):
+        _ = landscape.labels
+
+
+def test_predictions_of_another_shape_are_refused() -> None:
+    data = (torch.randn(9, 4, generator=derive(0)), torch.arange(9) % 2)
+    landscape = NetworkLandscape(
+        nn.Linear(4, 2), data, predict=lambda model, batch: model(batch[0])[:, 0], strategy="loop"
+    )
+    with pytest.raises(ValueError, match=r"shape \(examples, classes\); got float32 \(9,\)"):
+        landscape.predict(landscape.initial(1, derive(1)))
