@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import torch
 
@@ -65,5 +66,5 @@ def _(spec: NetworkSpec) -> Landscape:
     )
 
 
-def _place(spec: LandscapeSpec) -> dict[str, torch.dtype | str]:
+def _place(spec: LandscapeSpec) -> dict[str, Any]:
     return {"dtype": DTYPES[spec.dtype], "device": spec.device}

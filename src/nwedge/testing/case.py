@@ -80,6 +80,11 @@ class Case:
         return 1e-5 if self.double else 5e-2
 
     @property
+    def signal(self) -> float:
+        """The change of a loss that a difference needs, in roundings of the loss: far more than 1 / `slope`."""
+        return 3e7 if self.double else 1e3
+
+    @property
     def pairs(self) -> Tensor:
         """The points, each as often as it takes to make at least `PAIRS` rows."""
         return self.points.repeat(math.ceil(PAIRS / len(self.points)), 1)

@@ -48,7 +48,7 @@ def gradient_agrees_with_differences(case: Case) -> None:
         moved, change = _difference(case, steps)
         claimed = (slopes * moved).sum(1)
         scale = torch.maximum(claimed.abs(), typical * moved.norm(dim=1))
-        allowed = case.slope * scale + ROUNDING * case.eps * losses.abs()
+        allowed = case.slope * scale + ROUNDING * case.eps * losses.abs().max()
         shorter = 4 * _difference(case, steps / 4)[1]
         if case.double or _settled(change - shorter, torch.maximum(allowed, case.slope * change.abs())):
             expected = f"the gradient to agree with central differences of the loss along {kind}"
@@ -67,19 +67,15 @@ def _difference(case: Case, steps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _steps(case: Case, losses: Tensor, rise: Tensor) -> Tensor:
-    """The h of each row: `_double_steps` in float64; in float32 so long that 2 h `rise` is 1,000 roundings of the loss.
+    """The h of each row, so long that 2 h `rise` is worth `case.signal` roundings of the losses, and no longer.
 
-    In float32 h stays between 1e-6 |P| and 1e-2 |P| (|P| = 1 where it is 0), for the sake of rounding and of kinks.
+    A longer one crosses more kinks. h stays above 1e-9 |P| and below 1e-5 |P| in float64, 1e-6 |P| and 1e-2 |P| in
+    float32, where |P| counts as 1 if it is 0.
     """
-    if case.double:
-        return _double_steps(case)
+    shortest, longest = (1e-9, 1e-5) if case.double else (1e-6, 1e-2)
     sizes = _sizes(case)
-    return (500 * case.eps * losses.abs() / rise).nan_to_num().clamp(1e-6 * sizes, 1e-2 * sizes)
-
-
-def _double_steps(case: Case) -> Tensor:
-    """The h of each row in float64: 1e-5, where its error, h^2, is below the rounding, eps / h; less if |P| < 1."""
-    return 1e-5 * _sizes(case).clamp(max=1)
+    steps = 0.5 * case.signal * case.eps * losses.abs().max() / rise
+    return steps.nan_to_num().clamp(shortest * sizes, longest * sizes)
 
 
 def _sizes(case: Case) -> Tensor:
@@ -108,14 +104,19 @@ def hvp_is_linear_and_symmetric(case: Case) -> None:
 
 
 def hvp_agrees_with_differences(case: Case) -> None:
-    """|(g(P + h v) - g(P - h v)) / 2h - H v| <= 1e-5 |H v| + the rounding of the gradients, in float64.
+    """|(g(P + h v) - g(P - h v)) / 2h - H v| <= 1e-5 |H v| + the rounding of the gradients, in float64; h = 1e-6.
 
     Where the differences at h and h / 4 disagree, kinks lie within the steps, and they say nothing. In float32 no
     step is both short enough for the kinks of a network and long enough for the rounding; the other laws have to do.
     """
     if not (case.double and has_hvp(case)):
         return
-    landscape, pairs, v, h = case.landscape, case.pairs, case.directions("curvature"), _double_steps(case)[:, None]
+    landscape, pairs, v, h = (
+        case.landscape,
+        case.pairs,
+        case.directions("curvature"),
+        1e-6 * _sizes(case).clamp(max=1)[:, None],
+    )
     claimed = hvp(landscape, pairs, v)
     coarse, fine = (
         (gradient(landscape, pairs + step * v) - gradient(landscape, pairs - step * v)) / (2 * step)
