@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_points, check_same_shape
 
-ELEMENTS_AT_ONCE = 2**25
-"""Coordinates that one chunk of points may hold where no chunk is given: 256 MiB of float64."""
+ELEMENTS_AT_ONCE = 2**22
+"""Coordinates that one chunk of points may hold where no chunk is given: 32 MiB of float64."""
 
 
 @runtime_checkable
@@ -69,7 +69,7 @@ def evaluate(
     Args:
         landscape: any landscape.
         points: shape (batch, dim).
-        chunk: points handed to the landscape at once; None takes as many as hold 2^25 coordinates.
+        chunk: points handed to the landscape at once; None takes as many as hold 2^22 coordinates.
 
     Returns:
         Losses, shape (batch,). A NaN stays a NaN.
@@ -92,7 +92,7 @@ def gradient(
     Args:
         landscape: any landscape.
         points: shape (batch, dim).
-        chunk: points handed to the landscape at once; None takes as many as hold 2^25 coordinates.
+        chunk: points handed to the landscape at once; None takes as many as hold 2^22 coordinates.
 
     Returns:
         Gradients, shape (batch, dim), detached.
@@ -120,7 +120,7 @@ def hvp(
         landscape: any landscape that is twice differentiable almost everywhere.
         points: shape (batch, dim).
         vectors: one vector per point, shape (batch, dim).
-        chunk: points handed to the landscape at once; None takes as many as hold 2^25 coordinates.
+        chunk: points handed to the landscape at once; None takes as many as hold 2^22 coordinates.
 
     Returns:
         Products, shape (batch, dim), detached.

@@ -120,6 +120,26 @@ def test_a_loss_that_is_linear_in_the_weights_has_no_curvature() -> None:
     assert torch.equal(hvp(landscape, points, points), torch.zeros_like(points))
 
 
+class Transformer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed, self.out = nn.Linear(1, 4), nn.Linear(4, 3)
+        self.layers = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 6, batch_first=True), 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.layers(self.embed(x[:, :, None])).mean(1))
+
+
+def test_attention_can_be_differentiated_twice() -> None:
+    landscape = NetworkLandscape(Transformer().eval(), (X, Y), dtype=torch.float64, chunk=20)
+    points = landscape.initial(2, derive(2))
+    vectors = torch.randn(points.shape, generator=derive(3), dtype=torch.float64)
+    step = 1e-6 * vectors
+    difference = (gradient(landscape, points + step) - gradient(landscape, points - step)) / 2e-6
+    torch.testing.assert_close(hvp(landscape, points, vectors), difference, rtol=1e-4, atol=1e-6)
+
+
 def test_the_hessian_of_logistic_regression() -> None:
     landscape = NetworkLandscape(nn.Linear(5, 3, bias=False), (X, Y), dtype=torch.float64, chunk=7)
     point = landscape.initial(1, derive(2))

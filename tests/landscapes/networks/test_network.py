@@ -69,7 +69,8 @@ def normalised(dtype: torch.dtype, **options: Any) -> NetworkLandscape:
     model.train(options.get("batch_norm") == "recompute")
     data = (normal(EXAMPLES, 1, 6, 6), labels(EXAMPLES))
     held_out = (normal(HELD_OUT, 1, 6, 6, seed=1), labels(HELD_OUT, 1))
-    return NetworkLandscape(model, data, held_out, dtype=dtype, chunk=20, **options)
+    chunk = 20 if model.training else EXAMPLES
+    return NetworkLandscape(model, data, held_out, dtype=dtype, **{"chunk": chunk} | options)
 
 
 def dicts(dtype: torch.dtype, **options: Any) -> NetworkLandscape:

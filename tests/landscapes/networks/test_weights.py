@@ -59,7 +59,7 @@ def test_weights_that_do_not_fit_get_one_sentence(given: Any, match: str) -> Non
 
 
 def test_tied_weights_that_differ_are_refused() -> None:
-    with pytest.raises(ValueError, match="'encode.weight' and 'decode.weight' are tied"):
+    with pytest.raises(ValueError, match=r"'encode.weight' and 'decode.weight' are tied"):
         read_weights(Tied(), {"encode.weight": torch.eye(2), "decode.weight": torch.zeros(2, 2)})
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nwedge.landscapes.networks.evaluation import Evaluation
 from nwedge.landscapes.networks.examples import Examples
@@ -35,8 +36,9 @@ def hessian_products(
         training: those that the BatchNorm statistics are averaged over.
     """
     products = torch.zeros_like(points)
-    for rows in evaluation.blocks(points):
-        products[rows] = _products(evaluation, function, points[rows], vectors[rows], examples, training)
+    with sdpa_kernel(SDPBackend.MATH):  # the fused kernels of attention cannot be differentiated twice
+        for rows in evaluation.blocks(points):
+            products[rows] = _products(evaluation, function, points[rows], vectors[rows], examples, training)
     return products
 
 
@@ -75,7 +77,7 @@ def _second(
     with torch.enable_grad():
         leaves = [tensor.detach().requires_grad_() for tensor in inputs]
         slopes = torch.autograd.grad(function(*leaves).sum(), leaves, create_graph=True, materialize_grads=True)
-        along = sum(((slope * vector).sum() for slope, vector in zip(slopes, vectors, strict=True)), torch.tensor(0.0))
+        along = torch.stack([(slope * vector).sum() for slope, vector in zip(slopes, vectors, strict=True)]).sum()
         if not along.requires_grad:  # linear in all of them
             return [slope.detach() for slope in slopes], [torch.zeros_like(tensor) for tensor in inputs]
         return [slope.detach() for slope in slopes], torch.autograd.grad(along, leaves, materialize_grads=True)

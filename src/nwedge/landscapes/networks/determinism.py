@@ -58,7 +58,7 @@ def check_deterministic(model: nn.Module, run: Function, batch: Any, device: tor
         result = run(probed, passed)
         _check_buffers(probed, buffers)
         if not identical(pytree.tree_leaves(batch), pytree.tree_leaves(passed)):
-            raise ValueError("the model or its loss changes its input in place, which would spoil the data: copy it first")
+            raise ValueError("the model or its loss changes its input in place, which spoils the data: copy it first")
         first, recorder.calls = recorder.calls, []
         repeated = run(probed, passed)
     for one, other in zip(first, recorder.calls, strict=False):
