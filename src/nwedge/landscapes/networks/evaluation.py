@@ -93,7 +93,7 @@ class Evaluation:
         """The examples that are evaluated at once, in chunks of nearly equal size, with their shares in the mean."""
         number = -(-count // self.chunk)
         ends = [count * index // number for index in range(number + 1)]
-        return [(slice(start, end), 1 / number) for start, end in itertools.pairwise(ends)]
+        return [(slice(start, end), (end - start) / count) for start, end in itertools.pairwise(ends)]
 
     def _mean(
         self,
