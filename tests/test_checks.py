@@ -34,6 +34,7 @@ def test_points_that_fit_pass():
     [
         ([[0.0] * 3], TypeError, "points must be a torch.Tensor of shape (batch, 3); got list"),
         (GOOD[:, :2], ValueError, "points must have shape (batch, 3); got (2, 2)"),
+        (GOOD[:, [0, 1, 2, 2]], ValueError, "points must have shape (batch, 3); got (2, 4)"),
         (GOOD[None], ValueError, "points must have shape (batch, 3); got (1, 2, 3)"),
         (GOOD[0], ValueError, "points must have shape (batch, 3); got (3,): add a batch axis with [None]"),
         (GOOD[0, :2], ValueError, "points must have shape (batch, 3); got (2,)"),

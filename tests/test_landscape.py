@@ -201,8 +201,11 @@ def test_nan_stays_nan():
     assert 0 < losses.isnan().sum() < 6
 
 
-def test_no_points_have_no_losses():
-    assert evaluate(Quadratic(), points_of(0)).shape == (0,)
+def test_no_points_have_no_losses_and_ask_for_none():
+    landscape = Quadratic(torch.float32)
+    losses = evaluate(landscape, points_of(0, dtype=torch.float32))
+    assert (losses.shape, losses.dtype) == ((0,), torch.float32)
+    assert landscape.batches == []
 
 
 @pytest.mark.parametrize("one", [gradient, loss_and_gradient, lambda landscape, points: hvp(landscape, points, points)])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nwedge.specs.claims import CLAIMS
+from nwedge.specs.claims import CLAIMS, claim
 from nwedge.specs.presets import MEMBERS, PRESETS, expand, keep, measured, subjects
 from nwedge.specs.tasks import ClaimSpec, GroupSpec, TaskSpec
 
@@ -61,11 +61,11 @@ def test_no_group_is_trained_in_vain(preset):
 
 
 @every_preset
-@pytest.mark.parametrize("claim", IDS)
-def test_a_claim_alone_has_the_tasks_that_it_has_among_all(preset, claim):
-    whole, alone = tasks(preset), tasks(preset, claims=(claim,))
-    assert {task.id for task in readers(alone)} == {task.id for task in readers(whole) if task.claim == claim}
-    needed = {need for task in readers(whole) if task.claim == claim for need in task.needs}
+@pytest.mark.parametrize("id", IDS)
+def test_a_claim_alone_has_the_tasks_that_it_has_among_all(preset, id):
+    whole, alone = tasks(preset), tasks(preset, claims=(id,))
+    assert {task.id for task in readers(alone)} == {task.id for task in readers(whole) if task.claim == id}
+    needed = {need for task in readers(whole) if task.claim == id for need in task.needs}
     assert set(groups(alone)) == needed
     assert needed
 
@@ -84,6 +84,14 @@ def test_quick_settings_leave_the_training_as_it_is(preset):
 
 
 @every_preset
+def test_settings_are_the_quick_ones_or_the_defaults(preset):
+    for task in readers(tasks(preset, quick=True)):
+        assert task.config == PRESETS[preset].quick[task.claim]
+    for task in readers(tasks(preset, quick=False)):
+        assert task.config == claim(task.claim).config()
+
+
+@every_preset
 def test_each_claim_reads_the_runs_of_its_seed(preset):
     found = tasks(preset)
     trained = groups(found)
@@ -97,9 +105,9 @@ def test_each_claim_reads_the_runs_of_its_seed(preset):
 def test_each_claim_has_one_task_a_seed_on_each_of_its_subjects(preset):
     found = readers(tasks(preset, seeds=4))
     expected = {
-        (claim.id, subject.name, seed)
-        for claim, subject in itertools.product(CLAIMS, subjects(PRESETS[preset], KINDS))
-        if measured(claim, subject)
+        (one.id, subject.name, seed)
+        for one, subject in itertools.product(CLAIMS, subjects(PRESETS[preset], KINDS))
+        if measured(one, subject)
         for seed in range(4)
     }
     assert {(task.claim, task.landscape.name, task.seed) for task in found} == expected
@@ -124,17 +132,17 @@ def test_more_seeds_change_no_landscape_and_no_run(preset):
 def test_every_claim_has_its_controls_and_its_settings(preset):
     rows = {subject.name for subject in subjects(PRESETS[preset], KINDS)}
     assert rows <= NAMES
-    for claim in CLAIMS:
-        assert set(claim.controls) <= rows
-        assert claim.controls
-        assert type(PRESETS[preset].quick[claim.id]) is claim.config
+    for one in CLAIMS:
+        assert set(one.controls) <= rows
+        assert one.controls
+        assert type(PRESETS[preset].quick[one.id]) is one.config
     assert {task.landscape.name for task in tasks(preset)} == rows
 
 
 @every_preset
 def test_controls_are_measured_for_their_own_claims_alone(preset):
-    for claim, subject in itertools.product(CLAIMS, subjects(PRESETS[preset], ("controls",))):
-        assert measured(claim, subject) == (subject.name in claim.controls)
+    for one, subject in itertools.product(CLAIMS, subjects(PRESETS[preset], ("controls",))):
+        assert measured(one, subject) == (subject.name in one.controls)
 
 
 @every_preset
