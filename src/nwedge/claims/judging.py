@@ -22,29 +22,29 @@ SEVERITY = {FAILS: 0, INCONCLUSIVE: 1, HOLDS: 2}
 
 
 @dataclass(frozen=True)
-class Part:
-    """A sub-result: a statistic over seeds, larger in favour, against the smallest effect of interest."""
+class Judgement:
+    """A statistic over seeds, larger in favour, against the smallest effect of interest; null where undefined."""
 
-    part: str
     outcome: str
     statistic: float | None
     interval: tuple[float, float] | None
     threshold: float
     seeds: int
     sentence: str
+
+
+@dataclass(frozen=True)
+class Part(Judgement):
+    """The judgement of a sub-result, its name, and the reason for its threshold."""
+
+    part: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The outcome of a claim on a landscape: its worst part's, or inconclusive where the runs are untrained."""
+class Verdict(Judgement):
+    """The judgement of a claim on a landscape: its worst part's, or inconclusive where the runs are untrained."""
 
-    outcome: str
-    statistic: float | None
-    interval: tuple[float, float] | None
-    threshold: float
-    seeds: int
-    sentence: str
     parts: tuple[Part, ...]
 
 
@@ -71,7 +71,7 @@ def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
     undefined = int(np.isnan(values).sum())
     if undefined:
         sentence = f"{name}: undefined in {undefined} of {len(values)} seeds"
-        return Part(name, INCONCLUSIVE, None, None, threshold.value, len(values), sentence, threshold.reason)
+        return Part(INCONCLUSIVE, None, None, threshold.value, len(values), sentence, name, threshold.reason)
     mean = float(values.mean())
     low, high = interval(values)
     if low > threshold.value:
@@ -83,7 +83,7 @@ def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
     ends = (low, high) if math.isfinite(low) else None
     spread = f"[{low:.3g}, {high:.3g}]" if ends else "no interval from a single seed"
     sentence = f"{name}: {mean:.3g} {spread} against {threshold.value:g}: {outcome}"
-    return Part(name, outcome, mean, ends, threshold.value, len(values), sentence, threshold.reason)
+    return Part(outcome, mean, ends, threshold.value, len(values), sentence, name, threshold.reason)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
