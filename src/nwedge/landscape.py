@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nwedge._checks import check_points, check_same_shape
 
@@ -161,7 +162,8 @@ def row_finite(values: Float[Tensor, "batch ..."]) -> Bool[Tensor, " batch"]:
 
 
 def _double_backward(landscape: Landscape, points: Tensor, vectors: Tensor) -> Tensor:
-    with torch.enable_grad():
+    # the fused kernels of attention cannot be differentiated twice
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
         leaf = points.detach().requires_grad_()
         (slope,) = torch.autograd.grad(_attached(landscape.loss(leaf)).sum(), leaf, create_graph=True)
         if not slope.requires_grad:  # a loss that is linear in the points has no curvature

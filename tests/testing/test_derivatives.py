@@ -142,16 +142,92 @@ def test_kinks_pass(profile, dim, short, dtype):
         check_landscape(WedgeLandscape(dim, short, profile=profile, dtype=dtype), seed=seed)
 
 
+class Rough(Attached):
+    """A level of 1 with ripples of slope 1 or -1: kinks every 1e-6 in float64 and every 1e-4 in float32."""
+
+    def loss(self, points):
+        width = 1e-6 if self.dtype == torch.float64 else 1e-4
+        return 1 + width * (points / width - (points / width).round()).abs().mean(1)
+
+
 @pytest.mark.parametrize("dtype", BOTH)
-def test_kinks_of_rectifiers_pass(dtype):
-    """A gradient of many steps, whose differences are nowhere near its derivative, which is 0."""
+def test_steps_that_cross_kinks_say_nothing(dtype):
+    for seed in range(2):
+        check_landscape(Rough(dtype), seed=seed)
 
-    class Rectified(Attached):
-        def __init__(self):
-            super().__init__(dtype)
-            self.w = torch.randn(DIM, 20_000, generator=torch.Generator().manual_seed(1), dtype=dtype)
 
+class Powers(Attached):
+    """offset + sum (P_i / scale)^4, with derivatives that are wrong by factors."""
+
+    def __init__(self, dtype=torch.float64, *, dim=DIM, scale=1.0, offset=0.0, slope=1.0, curvature=1.0):
+        self.dim, self.dtype, self.device = dim, dtype, torch.device("cpu")
+        self.scale, self.offset, self.slope, self.curvature = scale, offset, slope, curvature
+
+    def initial(self, count, generator):
+        return self.scale * torch.randn(count, self.dim, generator=generator, dtype=self.dtype)
+
+    def loss(self, points):
+        return self.offset + ((points / self.scale) ** 4).sum(1).detach()
+
+    def gradient(self, points):
+        return self.slope * 4 * (points / self.scale) ** 3 / self.scale
+
+    def hvp(self, points, vectors):
+        return self.curvature * 12 * (points / self.scale) ** 2 * vectors / self.scale**2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dtype": torch.float32, "slope": 0.0},  # differences far from straight, though nothing is claimed
+        {"dtype": torch.float32, "slope": 1.2, "dim": 1000, "offset": 1e6},  # seen along the gradient alone
+        {"scale": 1e-4, "curvature": 1.001},  # seen with steps far below the scale alone
+        {"scale": 1e4, "slope": 1.001},
+        {"scale": 1e-4, "slope": 1.001},
+        {"scale": 1e4, "slope": 1.2, "dtype": torch.float32},
+        {"scale": 1e-4, "slope": 1.2, "dtype": torch.float32},
+    ],
+)
+def test_scales_and_offsets_do_not_hide_errors(options):
+    right = {key: value for key, value in options.items() if key not in ("slope", "curvature")}
+    for seed in range(2):
+        check_landscape(Powers(**right), seed=seed)
+        with pytest.raises(LandscapeError, match="central differences"):
+            check_landscape(Powers(**options), seed=seed)
+
+
+def test_two_coordinates_of_many_that_are_slightly_off_are_enough():
+    class Off(Powers):
+        def gradient(self, points):
+            slopes = super().gradient(points)
+            return torch.cat([1.02 * slopes[:, :2], slopes[:, 2:]], 1)
+
+    points = torch.ones(4, 20_000, dtype=torch.float64)
+    with pytest.raises(LandscapeError, match="random directions"):
+        check_landscape(Off(dim=20_000), points=points)
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+def test_a_wrong_gradient_at_zero_is_caught(dtype):
+    class Tilted(BlackBox):
         def loss(self, points):
-            return (points @ self.w).relu().mean(1)
+            return points.detach().sum(1)
 
-    check_landscape(Rectified())
+        def gradient(self, points):
+            return 1.2 * torch.ones_like(points)
+
+    with pytest.raises(LandscapeError, match="central differences"):
+        check_landscape(Tilted(dtype), points=torch.zeros(2, DIM, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+def test_losses_must_be_finite_around_the_points(dtype):
+    class Grid(Attached):
+        def loss(self, points):
+            return torch.where((points == points.round()).all(1), points.sum(1), torch.nan)
+
+        def initial(self, count, generator):
+            return super().initial(count, generator).round()
+
+    with pytest.raises(LandscapeError, match="finite losses close to the points"):
+        check_landscape(Grid(dtype))

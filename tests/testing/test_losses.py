@@ -67,6 +67,10 @@ BROKEN = {
     ),
     "no tensor": ({"initial": lambda self, n, g: [[0.0] * DIM] * n}, "torch.Tensor; got list"),
     "unseeded": ({"initial": lambda self, n, g: torch.zeros(n, DIM).double() + self.count()}, "same generator state"),
+    "elsewhere": (
+        {"initial": lambda self, n, g: torch.zeros(n, DIM, dtype=self.dtype, device="meta")},
+        "initial points.*on device cpu; got meta",
+    ),
     "NaN points": ({"initial": lambda self, n, g: torch.full((n, DIM), torch.nan).double()}, "finite coordinates"),
     "NaN losses": ({"loss": lambda self, p: p.sum(1) / 0}, "one loss a point.*finite losses; got .*inf"),
     "one a batch": ({"loss": lambda self, p: p.sum()}, r"one loss a point.*\(4,\); got \(\)"),

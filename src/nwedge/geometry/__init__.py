@@ -1,7 +1,7 @@
 """How one moves in weight space: charts map coordinates to points or displacements."""
 
 from nwedge.geometry.charts import Chart, Line, Plane, VertexChart
-from nwedge.geometry.constraints import Constraint, Hyperplane
+from nwedge.geometry.constraints import Constraint, Hyperplane, NormalSpace
 from nwedge.geometry.path import Bezier, Path
 from nwedge.geometry.sheet import Sheet
 from nwedge.geometry.subspace import RandomSubspace
@@ -12,6 +12,7 @@ __all__ = [
     "Constraint",
     "Hyperplane",
     "Line",
+    "NormalSpace",
     "Path",
     "Plane",
     "RandomSubspace",

@@ -2,6 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -49,3 +50,37 @@ class Hyperplane:
     ) -> Float[Tensor, "batch dim"]:
         """The vectors v - (v . normal) normal, the same at every point, shape (batch, dim)."""
         return vectors - (vectors @ self.normal)[:, None] * self.normal
+
+
+class NormalSpace:
+    """For each row its own affine subspace {P : (P - through) . v = 0 for every direction v}, normal to all of them.
+
+    With one direction it is the `Hyperplane`.
+
+    Args:
+        through: a point of each row's subspace, shape (batch, dim).
+        directions: their common normal directions, of any lengths and angles, shape (direction, dim). Those that
+            depend on the others, to rounding, count once.
+
+    Raises:
+        ValueError: directions of another dimension, dtype or device, or all zero.
+    """
+
+    def __init__(self, through: Float[Tensor, "batch dim"], directions: Float[Tensor, "direction dim"]) -> None:
+        for direction in directions:
+            check_same_shape(through[0], direction, "each direction of a normal space")
+        if not directions.any():
+            raise ValueError("the directions of a normal space must not all be zero: give one of positive norm")
+        _, sizes, rows = torch.linalg.svd(directions, full_matrices=False)
+        rounding = max(directions.shape) * torch.finfo(directions.dtype).eps
+        self.through, self.basis = through, rows[sizes > rounding * sizes[0]]
+
+    def project(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+        """The points without the components of P - through along the directions, shape (batch, dim)."""
+        return self.through + self.tangent(points, points - self.through)
+
+    def tangent(
+        self, points: Float[Tensor, "batch dim"], vectors: Float[Tensor, "batch dim"]
+    ) -> Float[Tensor, "batch dim"]:
+        """The vectors v - B^T B v with B an orthonormal basis of the directions, shape (batch, dim)."""
+        return vectors - (vectors @ self.basis.T) @ self.basis

@@ -34,13 +34,14 @@ class Sheet:
     ) -> None:
         m = len(optima)
         check_integer("the number of optima of a sheet", m, 2, MOST_OPTIMA)
-        member = _members(m).to(optima)
+        members = _members(m)
         if vertices is None:
+            member = members.to(optima)
             vertices = (member / member.sum(1, keepdim=True)) @ optima
-        if len(vertices) != len(member):
-            raise ValueError(f"a sheet over {m} optima has {len(member)} vertices; got {len(vertices)}")
+        if len(vertices) != len(members):
+            raise ValueError(f"a sheet over {m} optima has {len(members)} vertices; got {len(vertices)}")
         self.optima, self.vertices = optima, vertices
-        self.free = tuple(row for row, count in enumerate(member.sum(1).tolist()) if count > 1)
+        self.free = tuple(row for row, count in enumerate(members.sum(1).tolist()) if count > 1)
         self.dim, self.ambient = m - 1, optima.shape[1]
         self.dtype, self.device = optima.dtype, optima.device
 

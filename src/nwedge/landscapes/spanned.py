@@ -41,6 +41,9 @@ class SpannedLandscape(Generic[C]):
         self.dim = len(chart.free) * chart.ambient
         self.dtype, self.device = landscape.dtype, landscape.device
         self._coords = chart.coordinates(QUADRATURE, derive(0, "quadrature"))
+        self._free = torch.tensor(chart.free, device=self.device)
+        moves = torch.zeros(len(chart.vertices), dtype=torch.bool, device=self.device)
+        self._fixed = (~moves.index_fill(0, self._free, True)).nonzero().flatten()
 
     @property
     def start(self) -> Float[Tensor, " dim"]:
@@ -49,9 +52,7 @@ class SpannedLandscape(Generic[C]):
 
     def chart_at(self, point: Float[Tensor, " dim"]) -> C:
         """The chart whose free vertices are this point."""
-        rows = torch.tensor(self.chart.free, device=self.device)
-        free = point.view(len(rows), self.chart.ambient)
-        return self.chart.moved(self.chart.vertices.index_copy(0, rows, free))
+        return self.chart.moved(self.chart.vertices.index_copy(0, self._free, self._vertices(point)))
 
     def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The mean loss over the fixed coordinates, shape (batch,)."""
@@ -63,7 +64,16 @@ class SpannedLandscape(Generic[C]):
     ) -> Float[Tensor, " batch"]:
         """Row by row, the mean loss over a row's own coordinates in its own view of the landscape."""
         rows = zip(points, landscapes, coords, strict=True)
-        return torch.stack([view.loss(self.chart_at(point).embed(at)).mean() for point, view, at in rows])
+        return torch.stack([view.loss(self._embed(point, at)).mean() for point, view, at in rows])
+
+    def _vertices(self, point: Tensor) -> Tensor:
+        return point.view(len(self._free), self.chart.ambient)
+
+    def _embed(self, point: Tensor, coords: Tensor) -> Tensor:
+        """`chart_at(point).embed(coords)`, without a copy of all vertices."""
+        weights = self.chart.weights(coords)
+        fixed = weights[:, self._fixed] @ self.chart.vertices[self._fixed]
+        return fixed + weights[:, self._free] @ self._vertices(point)
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """The chart's own free vertices, `count` times: training starts from there."""

@@ -46,6 +46,7 @@ def gradient_agrees_with_differences(case: Case) -> None:
     for kind, directions, rise in ways:
         steps = _steps(case, losses, rise)[:, None] * directions
         moved, change = _difference(case, steps)
+        case.require(torch.isfinite(change).all(), law, "finite losses close to the points", "NaN or infinity")
         claimed = (slopes * moved).sum(1)
         scale = torch.maximum(claimed.abs(), typical * moved.norm(dim=1))
         allowed = case.slope * scale + ROUNDING * case.eps * losses.abs().max()
