@@ -53,7 +53,8 @@ def _(spec: NetworkSpec) -> Landscape:
     from nwedge.landscapes.networks import architectures, data
     from nwedge.landscapes.networks.network import NetworkLandscape
 
-    train, held_out = data.load(spec.data, examples=spec.examples)
+    every, held_out = _data(spec.data)
+    train = data.first(every, spec.examples)
     model = architectures.ARCHITECTURES[spec.architecture](train, width=spec.width, dropout=spec.dropout)
     return NetworkLandscape(
         model,
@@ -64,6 +65,14 @@ def _(spec: NetworkSpec) -> Landscape:
         chunk=spec.chunk,
         **_place(spec),
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _data(name: str) -> Any:
+    """A data set, which networks of several sizes share in memory."""
+    from nwedge.landscapes.networks import data
+
+    return data.load(name)
 
 
 def _place(spec: LandscapeSpec) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import xarray as xr
 from scipy import stats
 
 from nwedge.claims.judging import TRAINED, Threshold, combine, interval, over_seeds, part
-from nwedge.specs.claims import TunnelsConfig
+from nwedge.specs.configs import TunnelsConfig
 from nwedge.specs.landscapes import ControlSpec
 from nwedge.specs.tasks import ClaimSpec
 

@@ -13,7 +13,8 @@ from nwedge.claims._task import execute
 from nwedge.claims.judging import judge
 from nwedge.claims.runs import Run
 from nwedge.landscapes.controls import QuadraticBowl
-from nwedge.specs.claims import CLAIMS, NoObstaclesConfig, TunnelsConfig, TwoHalvesConfig
+from nwedge.specs.claims import CLAIMS
+from nwedge.specs.configs import NoObstaclesConfig, TunnelsConfig, TwoHalvesConfig
 from nwedge.specs.presets import PRESETS, expand
 from nwedge.specs.tasks import ClaimSpec, GroupSpec, TaskSpec
 from nwedge.store import Result

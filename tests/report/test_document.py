@@ -15,7 +15,8 @@ from nwedge.plan import VERDICTS, Plan
 from nwedge.report import words
 from nwedge.report.document import write
 from nwedge.report.figures import DRAWINGS
-from nwedge.specs.claims import CLAIMS, NoObstaclesConfig
+from nwedge.specs.claims import CLAIMS
+from nwedge.specs.configs import NoObstaclesConfig
 from nwedge.specs.tasks import ClaimSpec
 from nwedge.store import Result, Store
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from nwedge.specs.claims import CLAIMS, NoObstaclesConfig, claim
+from nwedge.specs.claims import CLAIMS, claim
+from nwedge.specs.configs import NoObstaclesConfig
 from nwedge.specs.landscapes import ControlSpec
 from nwedge.specs.tasks import RUNS, ClaimSpec, GroupSpec, RunRef, RunSpec, TrainSpec
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from nwedge.specs.claims import NoObstaclesConfig
+from nwedge.specs.configs import NoObstaclesConfig
 from nwedge.specs.landscapes import ControlSpec
 from nwedge.specs.tasks import ClaimSpec, GroupSpec, RunRef, RunSpec, TaskSpec, TrainSpec
 from nwedge.store import Result, Store

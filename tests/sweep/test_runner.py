@@ -210,7 +210,7 @@ import sys, time
 from pathlib import Path
 import numpy as np, xarray as xr
 from nwedge._files import occupied
-from nwedge.specs.claims import NoObstaclesConfig
+from nwedge.specs.configs import NoObstaclesConfig
 from nwedge.specs.landscapes import ControlSpec
 from nwedge.specs.tasks import ClaimSpec, GroupSpec, RunRef, RunSpec, TrainSpec
 from nwedge.store import Result, Store

@@ -8,9 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nwedge.claims.runs import Run
-
-COINCIDE = 1e-6
-"""Optima closer than this, relative to the distance of their starts, are one optimum."""
+from nwedge.claims.sheets import COINCIDE
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import xarray as xr
 from scipy import stats
 
 from nwedge.claims._task import claim_module
+from nwedge.specs.claims import claim as find_claim
+from nwedge.specs.presets import judged
 from nwedge.specs.tasks import ClaimSpec
 
 CONFIDENCE = 0.95
@@ -146,10 +148,17 @@ def judge(tasks: Sequence[ClaimSpec], results: Mapping[str, xr.Dataset]) -> list
     labelled = {key: over_seeds(members, results) for key, members in groups.items()}
     rows = []
     for (claim, landscape), members in groups.items():
-        module = claim_module(claim)
-        read = {name: labelled[name, landscape] for name in (claim, *getattr(module, "needs", ()))}
-        verdict = asdict(module.verdict(read))
-        rows.append({"claim": claim, "landscape": landscape, **verdict, "task_ids": [task.id for task in members]})
+        about, module = find_claim(claim), claim_module(claim)
+        read = {need: labelled.get((need, landscape)) for need in (claim, *about.needs)}
+        if any(one is None for one in read.values()):
+            continue
+        verdicts = {landscape: module.verdict} if judged(about, landscape) else {}
+        verdicts |= {name: module.DERIVED[name] for name, source in about.derived.items() if source == landscape}
+        ids = [task.id for task in members]
+        rows.extend(
+            {"claim": claim, "landscape": name, **asdict(verdict(read)), "task_ids": ids}
+            for name, verdict in verdicts.items()
+        )
     return rows
 
 

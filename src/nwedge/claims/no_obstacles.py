@@ -12,7 +12,7 @@ from nwedge.claims.judging import Threshold, Verdict, combine, part
 from nwedge.claims.runs import Run
 from nwedge.geometry import Line
 from nwedge.landscape import Landscape, evaluate
-from nwedge.specs.claims import NoObstaclesConfig
+from nwedge.specs.configs import NoObstaclesConfig
 
 FLAT = Threshold(0.9, "a rise of a tenth of the total drop is the smallest obstacle of interest")
 

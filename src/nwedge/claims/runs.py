@@ -1,7 +1,8 @@
-"""The shared task that trains: a group of runs on one landscape, and a run as a claim reads it."""
+"""The shared tasks that train: a group of runs on one landscape, and runs as a claim reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import torch
@@ -10,9 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nwedge._random import derive
+from nwedge.claims.sheets import SpannedOptima
 from nwedge.landscape import Landscape
-from nwedge.methods.descent import descend
-from nwedge.specs.tasks import RunSpec, TrainSpec
+from nwedge.methods.descent import Schedule, descend
+from nwedge.methods.ensembling import cyclical
+from nwedge.specs.landscapes import LandscapeSpec
+from nwedge.specs.tasks import OPTIMA, RunSpec, TrainSpec
 from nwedge.store import Result
 
 
@@ -24,13 +28,19 @@ class Run:
         points: the points kept, shape (snapshot, dim); the first is the start, the last the optimum.
         step: the step of each, shape (snapshot,).
         loss: the full loss of each, shape (snapshot,).
-        lr: the learning rate.
+        landscape: on which it was trained.
+        role: what it is for.
+        spec: its rate, weight decay, seed and member.
+        place: its landscape in words; None for a landscape of the user's own.
     """
 
     points: Float[Tensor, "snapshot dim"]
     step: Int[np.ndarray, " snapshot"]
     loss: Float[np.ndarray, " snapshot"]
-    lr: float
+    landscape: Landscape
+    spec: RunSpec
+    role: str = OPTIMA
+    place: LandscapeSpec | None = None
 
     @property
     def start(self) -> Float[Tensor, " dim"]:
@@ -41,6 +51,38 @@ class Run:
     def optimum(self) -> Float[Tensor, " dim"]:
         """The last point kept, shape (dim,)."""
         return self.points[-1]
+
+
+class Runs(Sequence[Run]):
+    """What a claim reads of one seed: a sequence of its independent runs, `OPTIMA`; other runs by role; and sheets.
+
+    Args:
+        runs: of any role.
+        sheets: over the optima.
+    """
+
+    def __init__(self, runs: Iterable[Run], sheets: Iterable[SpannedOptima] = ()) -> None:
+        self._every = tuple(runs)
+        self._optima = self.of(OPTIMA)
+        self.sheets = {one.m: one for one in sheets}
+
+    def of(self, role: str) -> tuple[Run, ...]:
+        """The runs of a role, in the order of the preset; none where nothing was trained for it."""
+        return tuple(run for run in self._every if run.role == role)
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Run]: ...
+    def __getitem__(self, index: int | slice) -> Run | Sequence[Run]:
+        """The independent runs."""
+        return self._optima[index]
+
+    def __len__(self) -> int:
+        return len(self._optima)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._optima)
 
 
 def train(landscape: Landscape, how: TrainSpec, runs: Sequence[RunSpec]) -> Result:
@@ -55,7 +97,7 @@ def train(landscape: Landscape, how: TrainSpec, runs: Sequence[RunSpec]) -> Resu
         steps=how.steps,
         weight_decay=[run.weight_decay for run in runs],
         momentum=how.momentum,
-        schedule=how.schedule,
+        schedule=_schedule(how),
         keep=how.keep,
         generator=[derive(seed, "training", member) for seed, member in names],
     )
@@ -75,11 +117,30 @@ def train(landscape: Landscape, how: TrainSpec, runs: Sequence[RunSpec]) -> Resu
     return Result(dataset, {"points": found.trajectory.cpu().numpy()})
 
 
-def run(row: int, group: Result, landscape: Landscape) -> Run:
+def run(
+    row: int,
+    group: Result,
+    landscape: Landscape,
+    spec: RunSpec,
+    *,
+    role: str = OPTIMA,
+    place: LandscapeSpec | None = None,
+) -> Run:
     """One run of a trained group, on the landscape's device."""
     return Run(
         points=torch.from_numpy(group.weights["points"][row]).to(landscape.device),
         step=group.dataset["step"].values,
         loss=group.dataset["loss"].values[row],
-        lr=float(group.dataset["lr"].values[row]),
+        landscape=landscape,
+        spec=spec,
+        role=role,
+        place=place,
     )
+
+
+def _schedule(how: TrainSpec) -> str | Schedule:
+    if how.schedule != "cyclical":
+        return how.schedule
+    if how.cycle is None:
+        raise ValueError("a cyclical schedule needs the length of its cycle: give cycle=")
+    return cyclical(how.cycle)

@@ -15,7 +15,7 @@ from nwedge.geometry import Bezier, Path
 from nwedge.landscape import Landscape, Predictive, evaluate
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.tunnels import METHODS, barrier, connect, random_bends
-from nwedge.specs.claims import TunnelsConfig
+from nwedge.specs.configs import TunnelsConfig
 
 WALL = Threshold(0.05, "a wall of a twentieth of the loss that training removes is the smallest of interest")
 TUNNEL = Threshold(0.5, "a tunnel is of interest from where it removes half of the wall")

@@ -16,7 +16,7 @@ from nwedge.geometry import Bezier, Path
 from nwedge.landscape import Landscape, Predictive
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.tunnels import connect
-from nwedge.specs.claims import TwoHalvesConfig
+from nwedge.specs.configs import TwoHalvesConfig
 
 AGREE = Threshold(0.5, "directions agree from a mean cosine of one half: most of each lies along the others")
 ORTHOGONAL = Threshold(0.5, "directions are orthogonal from a mean absolute cosine below one half")

@@ -45,7 +45,7 @@ class NetworkSpec(LandscapeSpec):
 
     architecture: str
     data: str
-    width: int = 1
+    width: int | float = 1
     dropout: float = 0.0
     examples: int | None = None
     batch_size: int = 128

@@ -1,97 +1,49 @@
 """Presets: which landscapes, how they are trained, and the tasks that follow."""
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from nwedge.specs.canonical import Spec
-from nwedge.specs.claims import CLAIMS, Claim, NoObstaclesConfig, TunnelsConfig, TwoHalvesConfig
-from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
-from nwedge.specs.tasks import ClaimSpec, GroupSpec, RunRef, RunSpec, TaskSpec, TrainSpec
-
-MEMBERS = 2
-"""Independent runs a seed: the two ends of its tunnels."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A row of the verdict table: the landscape of each seed, and how runs on it are trained."""
-
-    name: str
-    landscape: Callable[[int], LandscapeSpec]
-    train: TrainSpec
-    lr: float
+from nwedge.specs.claims import CLAIMS, Claim
+from nwedge.specs.landscapes import LandscapeSpec
+from nwedge.specs.networks import CIFAR, DIGITS, FASHION
+from nwedge.specs.subjects import Sheets, Subject
+from nwedge.specs.tasks import ALL, OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, SheetSpec, TaskSpec, TrainSpec
+from nwedge.specs.toys import CONTROLS, TOYS, repeated
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Subjects by kind (toy, network, controls) and the settings of the claims, in full and quick."""
+    """Subjects by kind (toy, network, controls), and what differs in a quick run, by claim."""
 
-    subjects: dict[str, tuple[Subject, ...]]
-    quick: dict[str, Spec]
-
-
-def keep(steps: int, count: int = 40) -> tuple[int, ...]:
-    """About `count` steps from 0 to `steps`, both included, evenly spaced on a logarithmic scale."""
-    spaced = (round(steps ** (index / (count - 1))) for index in range(count))
-    return tuple(sorted({0, steps, *spaced}))
+    subjects: Mapping[str, tuple[Subject, ...]]
+    quick: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def plain(steps: int, *, momentum: float = 0.0) -> TrainSpec:
-    """SGD at a constant rate."""
-    return TrainSpec(optimizer="sgd", steps=steps, momentum=momentum, keep=keep(steps))
+def preset(network: Subject) -> Preset:
+    """The preset of a network: the wedge models and the controls beside it."""
+    return Preset({"toy": TOYS, "network": (network,), "controls": (*CONTROLS, repeated(network))}, QUICK)
 
 
-TOYS = (
-    Subject("toy-complete", lambda seed: WedgeSpec(name="toy-complete", dim=500, short=200), plain(100), lr=0.1),
-    Subject(
-        "toy-sampled",
-        lambda seed: WedgeSpec(name="toy-sampled", dim=300, short=15, wedges=40, seed=seed),
-        plain(100),
-        lr=0.1,
-    ),
-)
-
-CONTROLS = (
-    Subject(
-        "control-bowl",
-        lambda seed: ControlSpec(name="control-bowl", kind="bowl", dim=100, seed=seed),
-        plain(400),
-        lr=0.5,
-    ),
-    Subject(
-        "control-isolated",
-        lambda seed: ControlSpec(name="control-isolated", kind="isolated", dim=100, seed=seed),
-        plain(100),
-        lr=0.1,
-    ),
-    Subject(
-        "control-horseshoe",
-        lambda seed: ControlSpec(name="control-horseshoe", kind="horseshoe", dim=20),
-        plain(1000),
-        lr=0.05,
-    ),
-)
-
-DIGITS = Subject(
-    "network",
-    lambda seed: NetworkSpec(name="network", architecture="mlp", data="digits", strategy="vmap", chunk=2048),
-    plain(600, momentum=0.9),
-    lr=0.1,
-)
-
-PRESETS = {
-    "digits": Preset(
-        subjects={"toy": TOYS, "network": (DIGITS,), "controls": CONTROLS},
-        quick={
-            "no-obstacles": NoObstaclesConfig(points=51),
-            "tunnels": TunnelsConfig(samples=4, points=61, bends=250, bend_points=7),
-            "two-halves": TwoHalvesConfig(samples=4),
-        },
-    ),
+QUICK = {
+    "no-obstacles": {"points": 51},
+    "tunnels": {"samples": 4, "points": 61, "bends": 250, "bend_points": 7},
+    "two-halves": {"samples": 4},
+    "radial-wells": {"directions": 200},
+    "sections": {"planes": 2, "levels": (), "radii": (2.0,)},
+    "tunnel-width": {"directions": 8, "snapshots": 5},
+    "m-tunnels": {"m": (2, 3, 5), "points": 200, "pointwise": (2,)},
+    "short-directions": {"m": (2, 3), "positions": (0.0, 0.5, 1.0)},
 }
 
+PRESETS = {"digits": preset(DIGITS), "fashion": preset(FASHION), "cifar10": preset(CIFAR)}
+
 QUICK_SEEDS = 3
+
+Refs = Mapping[int, Mapping[str, tuple[RunRef, ...]]]
+"""Runs by seed and role."""
 
 
 def subjects(preset: Preset, wanted: tuple[str, ...]) -> tuple[Subject, ...]:
@@ -104,9 +56,18 @@ def subjects(preset: Preset, wanted: tuple[str, ...]) -> tuple[Subject, ...]:
     )
 
 
-def measured(claim: Claim, subject: Subject) -> bool:
-    """Whether a claim is measured on a subject: every toy and network, and the controls that must fail it."""
-    return not subject.name.startswith("control-") or subject.name in claim.controls
+def judged(claim: Claim, name: str) -> bool:
+    """Whether a claim is judged on a landscape: every toy and network, and the controls that must fail it."""
+    return not name.startswith("control-") or name in claim.controls
+
+
+def measured(claim: Claim, subject: Subject, asked: Sequence[Claim] = CLAIMS) -> bool:
+    """Whether a claim is measured on a subject: where it is judged, and where an asked one that needs it is."""
+    if claim.id in subject.meaningless or subject.name in claim.derived:
+        return False
+    return judged(claim, subject.name) or any(
+        claim.id in other.needs and measured(other, subject, ()) for other in asked
+    )
 
 
 def expand(
@@ -118,43 +79,128 @@ def expand(
     quick: bool,
     device: str = "cpu",
 ) -> tuple[TaskSpec, ...]:
-    """The tasks of a replication, inputs first; the groups depend on the preset and the seeds, never on the claims.
+    """The tasks of a replication, inputs first; what is trained depends on the preset and the seeds, not on the claims.
 
     Args:
         preset: one of `PRESETS`.
-        claims: the ids of the claims that are wanted.
+        claims: the ids of the claims that are wanted; what they need is measured, too.
         landscapes: kinds or names of the subjects that are wanted.
         seeds: the number of independent seeds.
-        quick: whether to take the preset's quick settings.
+        quick: whether to take the quick settings.
         device: where the landscapes live.
     """
-    tasks: list[TaskSpec] = []
+    needed = {need for claim in CLAIMS if claim.id in claims for need in claim.needs}
+    wanted = [claim for claim in CLAIMS if claim.id in claims or claim.id in needed]
+    tasks: dict[str, TaskSpec] = {}
     for subject in subjects(preset, landscapes):
-        asked = [claim for claim in CLAIMS if claim.id in claims and measured(claim, subject)]
-        if not asked:
-            continue
-        groups = _groups(subject, seeds, device)
-        tasks.extend(group for group, _ in groups.values())
+        asked = [claim for claim in wanted if measured(claim, subject, wanted)]
+        groups, refs = _groups(subject, seeds, device) if asked else ({}, {})
+        sheets = _sheets(subject, refs, device) if any(claim.sheets for claim in asked) else {}
         for claim in asked:
-            config = preset.quick[claim.id] if quick else claim.config()
+            config = _config(preset, subject, claim, quick)
             for seed in range(seeds):
-                landscape = _on(subject.landscape(seed), device)
-                group, rows = groups[landscape.id]
-                reads = tuple(RunRef(group=group.id, row=row) for row, run in enumerate(rows) if run.seed == seed)
-                tasks.append(ClaimSpec(claim=claim.id, landscape=landscape, seed=seed, config=config, reads=reads))
-    return tuple(tasks)
+                task = _claim_task(claim, subject, seed, config, refs, sheets, device)
+                own = [sheets[id] for id in task.sheets]
+                for need in dict.fromkeys([*(id for sheet in own for id in sheet.needs), *task.needs]):
+                    if need in groups:
+                        tasks[need] = groups[need]
+                tasks |= {sheet.id: sheet for sheet in own} | {task.id: task}
+    return tuple(sorted(tasks.values(), key=lambda task: isinstance(task, ClaimSpec) + bool(task.needs)))
 
 
-def _groups(subject: Subject, seeds: int, device: str) -> dict[str, tuple[GroupSpec, tuple[RunSpec, ...]]]:
-    runs: dict[LandscapeSpec, list[RunSpec]] = {}
-    for seed in range(seeds):
-        for member in range(MEMBERS):
-            run = RunSpec(lr=subject.lr, seed=seed, member=member)
-            runs.setdefault(_on(subject.landscape(seed), device), []).append(run)
-    return {
-        landscape.id: (GroupSpec(landscape=landscape, train=subject.train, runs=tuple(rows)), tuple(rows))
-        for landscape, rows in runs.items()
-    }
+def _config(preset: Preset, subject: Subject, claim: Claim, quick: bool) -> Spec:
+    config = subject.settings.get(claim.id) or claim.config()
+    changes = {**preset.quick.get(claim.id, {}), **subject.quick.get(claim.id, {})} if quick else {}
+    return dataclasses.replace(config, **changes)
+
+
+def _claim_task(
+    claim: Claim,
+    subject: Subject,
+    seed: int,
+    config: Spec,
+    refs: Refs,
+    sheets: Mapping[str, SheetSpec],
+    device: str,
+) -> ClaimSpec:
+    reads: list[RunRef] = []
+    for role, count in claim.reads.items():
+        own = refs[seed].get(role, ())
+        if subject.repeat:
+            own = own[:1] * len(own) if role == OPTIMA else ()
+        reads.extend(own if count == ALL else own[:count])
+    wanted = getattr(config, "m", None)
+    wanted = (wanted,) if isinstance(wanted, int) else wanted
+    own_sheets = [id for id, one in sheets.items() if one.seed == seed and (wanted is None or one.m in wanted)]
+    return ClaimSpec(
+        claim=claim.id,
+        landscape=_on(subject.landscape(seed), device),
+        seed=seed,
+        config=config,
+        reads=tuple(reads),
+        sheets=tuple(own_sheets) if claim.sheets else (),
+    )
+
+
+def _groups(subject: Subject, seeds: int, device: str) -> tuple[dict[str, GroupSpec], Refs]:
+    """The groups by id, and the runs by seed and role; a loop over points gains nothing from seeds together."""
+    runs: dict[tuple[LandscapeSpec, TrainSpec, int | None], dict[RunSpec, None]] = {}
+    uses: list[tuple[tuple[LandscapeSpec, TrainSpec, int | None], str, RunSpec]] = []
+    for training in subject.trainings:
+        for seed in range(seeds):
+            landscape = _on(training.landscape(seed), device)
+            apart = seed if getattr(landscape, "strategy", None) == "loop" else None
+            key = (landscape, training.train, apart)
+            for rate in training.rates:
+                for decay in training.decays:
+                    for member in range(training.members):
+                        run = RunSpec(lr=rate, weight_decay=decay, seed=seed, member=member)
+                        runs.setdefault(key, {})[run] = None
+                        uses.append((key, training.role, run))
+    groups = {key: GroupSpec(landscape=key[0], train=key[1], runs=tuple(rows)) for key, rows in runs.items()}
+    refs: dict[int, dict[str, tuple[RunRef, ...]]] = {}
+    for key, role, run in uses:
+        group = groups[key]
+        ref = RunRef(group=group.id, row=group.runs.index(run), role=role, landscape=key[0], run=run)
+        own = refs.setdefault(run.seed, {})
+        own[role] = (*own.get(role, ()), ref)
+    return {group.id: group for group in groups.values()}, refs
+
+
+def _sheets(subject: Subject, refs: Refs, device: str) -> dict[str, SheetSpec]:
+    how = subject.sheets
+    if how is None:
+        return {}
+    found = [
+        SheetSpec(
+            landscape=_on(subject.landscape(seed), device),
+            seed=seed,
+            m=m,
+            steps=how.steps,
+            rate=how.rate,
+            samples=how.samples,
+            distinct=how.distinct,
+            pooled=pooled,
+            reads=candidates,
+        )
+        for m in how.m
+        for seed, pooled, candidates in _candidates(how, m, refs)
+    ]
+    return {sheet.id: sheet for sheet in found}
+
+
+def _candidates(how: Sheets, m: int, refs: Refs) -> list[tuple[int, bool, tuple[RunRef, ...]]]:
+    """For each sheet over m optima its seed, whether it is pooled, and its candidates.
+
+    Where a seed has too few optima, disjoint sets are cut from the pool of all seeds', one for each of the first seeds.
+    """
+    own = {seed: roles[OPTIMA] for seed, roles in refs.items()}
+    if all(len(members) >= m for members in own.values()):
+        return [(seed, False, members if how.distinct else members[:m]) for seed, members in own.items()]
+    rounds = zip(*own.values(), strict=True)
+    pool = tuple(ref for members in rounds for ref in members)
+    draws = min(how.draws, len(pool) // m, len(own))
+    return [(seed, True, pool[seed * m : (seed + 1) * m]) for seed in range(draws)]
 
 
 def _on(landscape: LandscapeSpec, device: str) -> LandscapeSpec:

@@ -5,18 +5,36 @@ from dataclasses import dataclass
 from nwedge.specs.canonical import Spec
 from nwedge.specs.landscapes import LandscapeSpec
 
-RUNS = "runs"
-"""The folder of the training tasks; a claim task's folder is its claim's id."""
+RUNS, SHEETS = "runs", "sheets"
+"""The folders of the tasks that train; a claim task's folder is its claim's id."""
+
+OPTIMA, RATE, BATCH, DECAY, DROPOUT, WIDTH, SIZE, CYCLE = (
+    "optima",
+    "rate",
+    "batch",
+    "decay",
+    "dropout",
+    "width",
+    "size",
+    "cycle",
+)
+"""What runs are for: independent optima; sweeps over one setting; networks of other sizes; cyclical rates."""
+ALL = 0
+"""As a number of runs: all there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSpec(Spec):
-    """How runs are trained: `keep` lists the steps (0 is the start) whose points are kept."""
+    """How runs are trained: `keep` lists the steps (0 is the start) whose points are kept.
+
+    `schedule`: "constant", "cosine", or "cyclical", a cosine in every `cycle` steps.
+    """
 
     optimizer: str
     steps: int
     momentum: float = 0.0
     schedule: str = "constant"
+    cycle: int | None = None
     keep: tuple[int, ...]
 
 
@@ -67,20 +85,52 @@ class GroupSpec(TaskSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class RunRef(Spec):
-    """A run as a claim reads it: the id of its group and its row there."""
+    """A run as another task reads it: its group's id, its row there, what it is for, and on which landscape it was."""
 
     group: str
     row: int
+    role: str
+    landscape: LandscapeSpec
+    run: RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetSpec(TaskSpec):
+    """A sheet over m optima, trained as a whole and read by several claims.
+
+    `reads`: the candidates, in order. The first m are taken; with `distinct`, the first m whose nearest wedges differ,
+    where the landscape knows its wedges. `pooled`: whether the candidates are those of several seeds.
+    """
+
+    seed: int
+    m: int
+    steps: int
+    rate: float
+    samples: int | None
+    distinct: bool
+    pooled: bool
+    reads: tuple[RunRef, ...]
+
+    @property
+    def folder(self) -> str:
+        """The folder of the sheets."""
+        return SHEETS
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The groups of the runs that it reads."""
+        return tuple(dict.fromkeys(ref.group for ref in self.reads))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimSpec(TaskSpec):
-    """The measurement of one claim on one landscape for one seed, and the runs that it reads."""
+    """The measurement of one claim on one landscape for one seed, and the runs and sheets that it reads."""
 
     claim: str
     seed: int
     config: Spec
     reads: tuple[RunRef, ...]
+    sheets: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -89,5 +139,5 @@ class ClaimSpec(TaskSpec):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The groups of the runs that it reads."""
-        return tuple(dict.fromkeys(ref.group for ref in self.reads))
+        """The groups of the runs and the sheets that it reads."""
+        return tuple(dict.fromkeys([*(ref.group for ref in self.reads), *self.sheets]))

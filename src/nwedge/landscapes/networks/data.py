@@ -68,10 +68,15 @@ def load(name: str, *, examples: int | None = None) -> tuple[Pair, Pair]:
     """
     check_choice("the data set", name, LOADERS)
     train, held_out = LOADERS[name]()
-    if examples is not None:
-        check_integer("examples", examples, 1, len(train[1]))
-        train = (train[0][:examples], train[1][:examples])
-    return train, held_out
+    return first(train, examples), held_out
+
+
+def first(pair: Pair, examples: int | None) -> Pair:
+    """The first examples of a data set, as views; None takes all (ValueError if there are fewer)."""
+    if examples is None:
+        return pair
+    check_integer("examples", examples, 1, len(pair[1]))
+    return pair[0][:examples], pair[1][:examples]
 
 
 def digits() -> tuple[Pair, Pair]:

@@ -35,6 +35,10 @@ class Examples:
         """How many examples there are."""
         return len(self.leaves[0])
 
+    def take(self, indices: Tensor) -> "Examples":
+        """Some of the examples, in the order of the indices."""
+        return Examples([leaf[indices] for leaf in self.leaves], self.structure)
+
     def batch(self, rows: slice, part: slice) -> Any:
         """The examples of `part`, the same for all rows of a batch of points."""
         return pytree.tree_unflatten([leaf[part] for leaf in self.leaves], self.structure)

@@ -162,6 +162,19 @@ class NetworkLandscape:
         other._examples = self._held_out
         return other
 
+    def subset(self, count: int, generator: Generator) -> "NetworkLandscape":
+        """The same network on `count` of its examples, drawn without replacement; all of them if there are fewer.
+
+        Recomputed BatchNorm statistics stay those of all training data.
+
+        Raises:
+            ValueError, TypeError: a count that is no positive integer.
+        """
+        check_integer("count", count, 1)
+        other = copy.copy(self)
+        other._examples = self._examples.take(self._permutation(generator)[:count].to(self.device))
+        return other
+
     def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The mean loss over all examples, shape (batch,), with dropout off; twice differentiable.
 
