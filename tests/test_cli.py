@@ -17,9 +17,10 @@ from nwedge.specs.claims import CLAIMS
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import ClaimSpec
 from nwedge.store import Result
-from nwedge.sweep.ledger import Books
+from nwedge.sweep.ledger import Books, duration
 
 SMALL = ["--claims", "no-obstacles", "--landscapes", "toy-complete", "control-horseshoe", "--seeds", "2"]
+SMALL += ["--workers", "1"]  # other processes would not see the modules that are replaced here
 TASKS = Replicate(claims=("no-obstacles",), landscapes=("toy-complete", "control-horseshoe"), seeds=2).tasks()
 CLAIM_TASKS = 4  # two landscapes, two seeds
 GROUPS = len(TASKS) - CLAIM_TASKS
@@ -34,6 +35,10 @@ def judge(tasks, results):
     return [{"claim": claim, "landscape": name, "outcome": "holds", "statistic": 1.0} for claim, name in names]
 
 
+def fit(tasks, results):
+    return None
+
+
 def write(directory):
     (directory / "report.html").write_text("<html>")
     return directory / "report.html"
@@ -41,9 +46,10 @@ def write(directory):
 
 @pytest.fixture
 def fakes(monkeypatch) -> dict[str, ModuleType]:
-    """The modules that measure, judge and draw, replaced by the functions above."""
+    """The modules that measure, judge, fit and draw, replaced by the functions above."""
     modules = {}
-    for name, function in (("claims._task", execute), ("claims.judging", judge), ("report.document", write)):
+    places = ("claims._task", "claims.judging", "claims.fit", "report.document")
+    for name, function in zip(places, (execute, judge, fit, write), strict=True):
         module = ModuleType(f"nwedge.{name}")
         setattr(module, function.__name__, function)
         monkeypatch.setitem(sys.modules, f"nwedge.{name}", module)
@@ -95,7 +101,9 @@ def test_the_help_of_replicate_names_every_flag(capsys):
         main(["replicate", "--help"])
     text = capsys.readouterr().out
     flags = set(re.findall(r"(?<= )--[a-z-]+", text))
-    assert flags >= {"--preset", "--claims", "--landscapes", "--seeds", "--quick", "--out", "--cpus-per-task"}
+    assert flags >= {"--preset", "--claims", "--landscapes", "--seeds", "--quick", "--out", "--workers"}
+    assert flags >= {"--device", "--cpus-per-task"}
+    assert "Processes that do tasks side by side" in text
     assert "--no-quick" not in flags
 
 
@@ -136,9 +144,17 @@ def test_status_of_a_plan_that_has_not_begun_and_of_one_that_runs(tmp_path, caps
     plan.write(tmp_path)
     assert main(["status", str(tmp_path)]) == 0
     assert f"{len(plan.tasks)} of {len(plan.tasks)} tasks are left: nothing has finished yet" in capsys.readouterr().out
-    Books(tmp_path).start(plan.tasks[0])
+    books = Books(tmp_path)
+    books.start(plan.tasks[0])
     main(["status", str(tmp_path)])
     assert "running: runs on toy-complete" in capsys.readouterr().out
+    books.finish(plan.tasks[0], 40.0)
+    for running, seconds in ((0, 40), (1, 40), (2, 20)):
+        for task in plan.tasks[:running]:
+            books.start(task)
+        main(["status", str(tmp_path)])
+        total = float(len(plan.tasks) * seconds)
+        assert f"tasks are left: about {duration(total)}." in capsys.readouterr().out
 
 
 def test_an_interrupt_gives_130_and_one_sentence(tmp_path, fakes, capsys):
@@ -170,6 +186,8 @@ def test_an_interrupt_gives_130_and_one_sentence(tmp_path, fakes, capsys):
         (("replicate", "--seeds"), ["--seeds", "Missing value"]),
         (("replicate", "--cpus-per-task", "x"), ["--cpus-per-task", "expected an integer; got 'x'"]),
         (("replicate", "--cpus-per-task", "0"), ["--cpus-per-task must be at least 1; got 0"]),
+        (("replicate", "--workers", "0"), ["--workers must be at least 1; got 0"]),
+        (("replicate", "--workers", "two"), ["--workers", "expected an integer; got 'two'"]),
         (("replicate", "--claims", "no-obstacles", "--landscapes", "control-bowl"), ["nothing to do", "control-bowl"]),
         (("replicate", "--landscapes"), ["--landscapes needs at least one name", "toy"]),
         (("replicate", "--device", "tpu"), ["--device must be cpu, cuda or cuda:N; got 'tpu'"]),
@@ -263,6 +281,7 @@ def execute(task, inputs, *, threads):
 for name, field, function in (
     ("claims._task", "execute", execute),
     ("claims.judging", "judge", lambda tasks, results: []),
+    ("claims.fit", "fit", lambda tasks, results: None),
     ("report.document", "write", lambda directory: directory),
 ):
     module = sys.modules[f"nwedge.{name}"] = ModuleType(f"nwedge.{name}")

@@ -1,8 +1,10 @@
+import dataclasses
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -40,7 +42,7 @@ class Doing:
     """Replicates with the functions above, of which any may be replaced."""
 
     def __init__(self, out: Path) -> None:
-        self.arguments = Replicate(claims=("tunnels",), seeds=3, out=out)
+        self.arguments = Replicate(claims=("tunnels",), seeds=3, workers=1, out=out)
 
     def __call__(self, execute=execute, judge=judge) -> int:
         return replicate(self.arguments, execute=execute, judge=judge, draw=draw)
@@ -147,7 +149,7 @@ def test_verdicts_are_strict_json(doing):
 
 def test_the_threads_reach_the_task_and_the_provenance(tmp_path):
     arguments = Replicate(
-        claims=("no-obstacles",), landscapes=("control-horseshoe",), seeds=2, cpus_per_task=2, out=tmp_path
+        claims=("no-obstacles",), landscapes=("control-horseshoe",), seeds=2, workers=1, cpus_per_task=2, out=tmp_path
     )
     seen = []
 
@@ -158,6 +160,12 @@ def test_the_threads_reach_the_task_and_the_provenance(tmp_path):
     assert replicate(arguments, execute=counted, judge=judge, draw=draw) == 0
     assert set(seen) == {2}
     assert Store(tmp_path).provenance(arguments.tasks()[0])["threads"] == 2
+
+
+def test_as_many_workers_as_asked_for_share_the_work(doing, capsys):
+    doing.arguments = dataclasses.replace(doing.arguments, workers=2)
+    with pytest.raises(ValueError, match="must be a function of a module"):
+        doing(execute=lambda task, inputs, *, threads: execute(task, inputs, threads=threads))
 
 
 def test_two_processes_do_not_share_a_directory(doing):
@@ -173,6 +181,35 @@ def test_a_directory_that_cannot_be_is_refused(tmp_path):
     for out, words in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "out", "cannot write")):
         with pytest.raises(StoreError, match=words):
             Doing(out)()
+
+
+def one_wedge(task, inputs, *, threads):
+    """The results of one wedge with s = 15 of 300 directions and the scale 1, as far as the fit reads them."""
+    m = np.arange(1, 4)
+    found = {
+        "sections": xr.Dataset(
+            {"threshold": 13.5, "censored": False, "level_share": 0.1, "level": 1.5, "radius": 300**0.5}
+        ).assign(dim=300),
+        "radial-wells": xr.Dataset({"probe_slope": 0.05}),
+        "short-directions": xr.Dataset(
+            {"center_count": (("threshold", "m"), 300 * (1 - 0.95 ** m[None])), "top_eigenvalue": 2.0},
+            {"threshold": [0.03], "m": m},
+        ),
+    }
+    return Result(found.get(task.folder, xr.Dataset()).assign(value=1.0))
+
+
+def test_the_fit_is_written_with_its_claims_and_removed_without_them(doing):
+    own = doing.arguments
+    needed = ("sections", "radial-wells", "short-directions")
+    doing.arguments = dataclasses.replace(own, claims=needed, landscapes=("toy-sampled", "control-bowl"))
+    assert doing(execute=one_wedge) == 0
+    found = json.loads((own.out / "fit.json").read_text())["landscapes"]
+    assert set(found) == {"toy-sampled"}
+    assert [one["s"]["mean"] for one in found["toy-sampled"]["estimates"]] == pytest.approx([15, 15, 15])
+    doing.arguments = own
+    assert doing() == 0
+    assert not (own.out / "fit.json").exists()
 
 
 def test_importing_it_needs_no_torch():

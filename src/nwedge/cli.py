@@ -16,8 +16,10 @@ import tyro
 from nwedge import __version__
 from nwedge._files import StoreError
 from nwedge.specs.claims import CLAIMS
+from nwedge.specs.count import Count
 from nwedge.specs.replicate import Replicate
 
+KINDS_OF_NUMBER: dict[type[int | float], str] = {int: "an integer", float: "a number"}
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -47,6 +49,7 @@ Command = (
     | Annotated[Status, tyro.conf.subcommand("status")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Claims, tyro.conf.subcommand("claims")]
+    | Annotated[Count, tyro.conf.subcommand("count")]
 )
 
 DESCRIPTION = """Put the claims of "Large Scale Structure of Neural Network Loss Landscapes" to the test.
@@ -84,6 +87,8 @@ def _obey(command: Any) -> int:
         return _status(command.dir)
     if isinstance(command, Report):
         return _report(command.dir)
+    if isinstance(command, Count):
+        return _count(command)
     for claim in CLAIMS:
         print(claim.id, claim.text)
     return DONE
@@ -113,8 +118,21 @@ def _report(directory: Path) -> int:
 
     Plan.read(directory)
     from nwedge.report.document import write
+    from nwedge.report.results import read
 
     print(write(directory))
+    damaged = read(directory).damaged
+    for sentence in damaged:
+        print(f"nwedge: {sentence}", file=sys.stderr)
+    return FAILED if damaged else DONE
+
+
+def _count(arguments: Count) -> int:
+    try:
+        lines = arguments.lines()
+    except ValueError as error:
+        raise BadArguments(str(error)) from error
+    print("\n".join(lines))
     return DONE
 
 
@@ -147,29 +165,30 @@ def _takes(command: Any) -> str:
 
 
 def _registry() -> tyro.constructors.ConstructorRegistry:
-    """Integers, and integers that may be left out, complain in plain words; `None` is no word of the command line."""
+    """Numbers, and numbers that may be left out, complain in plain words; `None` is no word of the command line."""
     registry = tyro.constructors.ConstructorRegistry()
 
     @registry.primitive_rule
     def _(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec | None:
-        if info.type not in (int, int | None):
+        kind = next((kind for kind in KINDS_OF_NUMBER if info.type in (kind, kind | None)), None)
+        if kind is None:
             return None
         return tyro.constructors.PrimitiveConstructorSpec(
             nargs=1,
-            metavar="INT",
-            instance_from_str=lambda words: _integer(words[0]),
-            is_instance=lambda value: value is None or isinstance(value, int),
+            metavar=kind.__name__.upper(),
+            instance_from_str=lambda words: _number(kind, words[0]),
+            is_instance=lambda value: value is None or isinstance(value, kind),
             str_from_instance=lambda value: ["none" if value is None else str(value)],
         )
 
     return registry
 
 
-def _integer(word: str) -> int:
+def _number(kind: type[int | float], word: str) -> int | float:
     try:
-        return int(word)
+        return kind(word)
     except ValueError:
-        raise ValueError(f"expected an integer; got {word!r}") from None
+        raise ValueError(f"expected {KINDS_OF_NUMBER[kind]}; got {word!r}") from None
 
 
 def _sentence(box: str) -> str:
@@ -182,7 +201,7 @@ def _sentence(box: str) -> str:
     paragraph = list(takewhile(lambda line: line and not _is_rule(line), below))
     if paragraph and paragraph[0].startswith("Missing from"):  # without the help text of what is missing
         paragraph = paragraph[:2]
-    return " ".join(paragraph or lines).removeprefix("Error parsing Replicate: ")
+    return re.sub(r"^Error parsing \w+: ", "", " ".join(paragraph or lines))
 
 
 def _is_rule(line: str) -> bool:

@@ -158,7 +158,8 @@ def loss_and_gradient(
 
 def row_finite(values: Float[Tensor, "batch ..."]) -> Bool[Tensor, " batch"]:
     """Whether every value of a row is finite, shape (batch,)."""
-    return torch.isfinite(values).flatten(1).all(1) if values.ndim > 1 else torch.isfinite(values)
+    largest = values.abs().flatten(1).amax(1) if values.ndim > 1 else values  # NaN counts as largest
+    return torch.isfinite(largest)
 
 
 def _double_backward(landscape: Landscape, points: Tensor, vectors: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from nwedge.specs.tasks import TaskSpec
 
 PLAN = "plan.json"
 VERDICTS = "verdicts.json"
+FIT = "fit.json"
 
 
 def result_path(directory: Path, task: TaskSpec) -> Path:

@@ -9,15 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nwedge._files import occupied, write_json
-from nwedge.plan import VERDICTS, Plan
+from nwedge._files import occupied, remove, write_json
+from nwedge.plan import FIT, VERDICTS, Plan
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import ClaimSpec
 from nwedge.store import Store
+from nwedge.sweep.engines import Execute
 from nwedge.sweep.ledger import Books
 from nwedge.sweep.progress import Display
-from nwedge.sweep.runner import Execute, Summary, run
+from nwedge.sweep.runner import Summary, run
 
 Judge = Callable[[Sequence[ClaimSpec], Mapping[str, xr.Dataset]], list[dict[str, Any]]]
 Draw = Callable[[Path], Path]
@@ -32,7 +33,7 @@ CONTROLS = "control-"
 def replicate(
     arguments: Replicate, *, execute: Execute | None = None, judge: Judge | None = None, draw: Draw | None = None
 ) -> int:
-    """Measure, judge and draw; writes plan.json, results, verdicts.json, figures and report.html below `arguments.out`.
+    """Measure, judge and draw below `arguments.out`: plan.json, results, verdicts.json, fit.json, figures, report.html.
 
     Args:
         arguments: what to measure, and where to keep it.
@@ -46,6 +47,8 @@ def replicate(
     Raises:
         ValueError: there is nothing to be done, or this machine lacks the device.
         StoreError: the directory cannot be written, or another process works in it.
+        WorkersError: the worker processes cannot start; a script that calls this with several workers must do so under
+            `if __name__ == "__main__":`.
     """
     plan = Plan.of(arguments)
     check_device(arguments.device)
@@ -54,11 +57,14 @@ def replicate(
     with occupied(directory):
         plan.write(directory)
         store = Store(directory)
-        with Display(plan.tasks, Books(directory).durations(), progress) as display:
-            summary = run(plan.tasks, store, execute, threads=arguments.cpus_per_task, report=display)
+        workers, threads = arguments.side_by_side, arguments.cpus_per_task
+        with Display(plan.tasks, Books(directory).durations(), progress, workers=workers) as display:
+            summary = run(plan.tasks, store, execute, workers=workers, threads=threads, report=display)
         kept, left_out = _judgeable(plan, summary)
-        rows = judge(kept, {task.id: store.read(task).dataset for task in kept})
+        datasets = {task.id: store.read(task).dataset for task in kept}
+        rows = _told(judge(kept, datasets), plan, kept)
         write_json(directory / VERDICTS, rows)
+        _fit(directory, kept, datasets)
         page = draw(directory)
     console.print(_table(rows))
     for claim, landscape in left_out:
@@ -94,6 +100,32 @@ def _judgeable(plan: Plan, summary: Summary) -> tuple[list[ClaimSpec], list[tupl
         else:
             left_out.append(pair)
     return kept, left_out
+
+
+def _told(rows: list[dict[str, Any]], plan: Plan, kept: Sequence[ClaimSpec]) -> list[dict[str, Any]]:
+    """The rows, whose sentences say which seeds are missing because their tasks failed."""
+    there = {task.id for task in kept}
+    for row in rows:
+        pair = row["claim"], row["landscape"]
+        lost = [
+            str(task.seed)
+            for task in plan.tasks
+            if isinstance(task, ClaimSpec) and (task.claim, task.landscape.name) == pair and task.id not in there
+        ]
+        if lost:
+            row["sentence"] = f"{row['sentence']}; missing: seeds {', '.join(lost)}, whose tasks failed"
+    return rows
+
+
+def _fit(directory: Path, tasks: Sequence[ClaimSpec], datasets: Mapping[str, xr.Dataset]) -> None:
+    """Write fit.json, or remove an older one, where no landscape has the results that it needs."""
+    from nwedge.claims.fit import fit
+
+    found = fit(tasks, datasets)
+    if found is None:
+        remove(directory / FIT)
+    else:
+        write_json(directory / FIT, found)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -1,11 +1,16 @@
 """The rules of judging, on numbers whose outcome is known."""
 
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
 import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
 
-from nwedge.claims.judging import TRAINED, Threshold, combine, interval, over_seeds, part
+from nwedge.claims.judging import TRAINED, Threshold, Verdict, combine, interval, judge, over_seeds, part
+from nwedge.specs.claims import claim as find_claim
 from nwedge.specs.configs import TunnelsConfig
 from nwedge.specs.landscapes import ControlSpec
 from nwedge.specs.tasks import ClaimSpec
@@ -102,3 +107,96 @@ def test_seeds_are_joined_and_different_grids_refused() -> None:
     results[tasks[1].id] = results[tasks[1].id].assign_coords(t=[0, 2])
     with pytest.raises(ValueError, match="cannot"):
         over_seeds(tasks, results)
+
+
+def claim_tasks(claim: str, landscape: str, seeds: int = 3) -> list[ClaimSpec]:
+    place = ControlSpec(name=landscape, kind="bowl", dim=2)
+    config = find_claim(claim).config()
+    return [ClaimSpec(claim=claim, landscape=place, seed=seed, config=config, reads=()) for seed in range(seeds)]
+
+
+def measured(tasks: list[ClaimSpec], value: float) -> dict[str, xr.Dataset]:
+    losses = {"initial_loss": ("run", [1.0]), "final_loss": ("run", [0.0])}
+    return {task.id: xr.Dataset(losses | {"value": value}) for task in tasks}
+
+
+def sums(*claims: str, sign: int = 1) -> Callable[[dict[str, xr.Dataset]], Verdict]:
+    """A verdict on the sum of the values of claims."""
+
+    def verdict(results: dict[str, xr.Dataset]) -> Verdict:
+        assert set(results) == set(claims)
+        total = sum(sign * np.asarray(results[claim]["value"], float) for claim in claims)
+        return combine([part("sum", np.asarray(total), HALF)], results[claims[0]])
+
+    return verdict
+
+
+@pytest.fixture
+def fake(monkeypatch) -> Callable[..., None]:
+    """Puts a module in the place of a claim's."""
+
+    def fake(claim: str, **functions) -> None:
+        module = ModuleType("claim")
+        module.__dict__.update(functions)
+        monkeypatch.setitem(sys.modules, f"nwedge.claims.{claim.replace('-', '_')}", module)
+
+    return fake
+
+
+def test_each_claim_is_judged_on_each_landscape_in_the_order_of_the_tasks(fake) -> None:
+    for claim in ("tunnels", "two-halves"):
+        fake(claim, verdict=sums(claim))
+    groups = [
+        claim_tasks(*pair) for pair in (("two-halves", "network"), ("tunnels", "network"), ("tunnels", "control-bowl"))
+    ]
+    results = measured(groups[0], 1.0) | measured(groups[1], 2.0) | measured(groups[2], 0.0)
+    rows = judge([task for group in groups for task in group], results)
+    assert [(row["claim"], row["landscape"], row["outcome"], row["statistic"]) for row in rows] == [
+        ("two-halves", "network", "holds", 1.0),
+        ("tunnels", "network", "holds", 2.0),
+        ("tunnels", "control-bowl", "fails", 0.0),
+    ]
+    assert [row["task_ids"] for row in rows] == [[task.id for task in group] for group in groups]
+
+
+def test_a_derived_control_is_another_reading_of_its_landscapes_results(fake) -> None:
+    shuffled = {"control-permuted": sums("tunnel-width", sign=-1)}
+    fake("tunnel-width", verdict=sums("tunnel-width"), DERIVED=shuffled)
+    toy, network = claim_tasks("tunnel-width", "toy-complete"), claim_tasks("tunnel-width", "network")
+    rows = judge([*toy, *network], measured(toy, 3.0) | measured(network, 2.0))
+    assert [(row["landscape"], row["outcome"], row["statistic"]) for row in rows] == [
+        ("toy-complete", "holds", 3.0),
+        ("network", "holds", 2.0),
+        ("control-permuted", "fails", -2.0),
+    ]
+    assert rows[2]["task_ids"] == rows[1]["task_ids"] == [task.id for task in network]
+
+
+def test_a_verdict_reads_the_claims_that_it_needs_on_the_same_landscape(fake) -> None:
+    claims = ("intrinsic-dimension", "sections", "short-directions")
+    fake(claims[0], verdict=sums(*claims))
+    for claim in claims[1:]:
+        fake(claim, verdict=sums(claim))
+    groups = [claim_tasks(claim, "network") for claim in claims] + [claim_tasks("sections", "toy-complete")]
+    results = {id: one for value, group in enumerate(groups) for id, one in measured(group, 10.0**value).items()}
+    rows = judge([task for group in groups for task in group], results)
+    assert {(row["claim"], row["landscape"]): row["statistic"] for row in rows} == {
+        ("intrinsic-dimension", "network"): 111.0,
+        ("sections", "network"): 10.0,
+        ("short-directions", "network"): 100.0,
+        ("sections", "toy-complete"): 1000.0,
+    }
+
+
+def test_a_claim_whose_needs_are_not_there_is_not_judged(fake) -> None:
+    fake("intrinsic-dimension", verdict=sums())
+    fake("sections", verdict=sums("sections"))
+    own, sections = claim_tasks("intrinsic-dimension", "network"), claim_tasks("sections", "network")
+    rows = judge([*own, *sections], measured(own, 1.0) | measured(sections, 1.0))
+    assert [row["claim"] for row in rows] == ["sections"]
+
+
+def test_what_is_measured_only_because_another_claim_needs_it_is_not_judged(fake) -> None:
+    fake("sections", verdict=sums("sections"))
+    ball = claim_tasks("sections", "control-ball")
+    assert judge(ball, measured(ball, 1.0)) == []

@@ -91,7 +91,7 @@ def halves(trained: xr.Dataset, within: np.ndarray, across: np.ndarray) -> dict[
     dataset = trained.assign(
         within=(("seed", "path"), np.stack([good, within], axis=1)),
         across=(("seed", "path"), np.stack([1 - good, across], axis=1)),
-        bent=(("seed", "path"), np.ones((len(within), 2), dtype=bool)),
+        straight=(("seed", "path"), np.zeros((len(within), 2), dtype=bool)),
         coincide=("seed", np.zeros(len(within), dtype=bool)),
     ).assign_coords(path=["pointwise", "sheet"])
     return {"two-halves": dataset}
@@ -113,7 +113,7 @@ def test_two_halves(trained: xr.Dataset, spread: np.ndarray, within: float, acro
     assert len(verdict.parts) == 4
 
 
-@pytest.mark.parametrize("flag", ["coincide", "bent"])
+@pytest.mark.parametrize("flag", ["coincide", "straight"])
 def test_a_path_that_does_not_bend_fails_with_statistic_zero(trained: xr.Dataset, flag: str) -> None:
     results = halves(trained, np.full(5, np.nan), np.full(5, np.nan))
     results["two-halves"][flag][:] = flag == "coincide"

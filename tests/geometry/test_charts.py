@@ -45,7 +45,8 @@ def test_charts_keep_the_protocol(name: str) -> None:
 def test_vertex_charts_are_affine_combinations_of_their_vertices(name: str) -> None:
     chart = charts()[name]
     assert isinstance(chart, VertexChart)
-    weights = chart.weights(chart.coordinates(50, derive(1)))
+    rows, weights = chart.terms(chart.coordinates(50, derive(1)))
+    assert ((rows >= 0) & (rows < len(chart.vertices))).all()
     torch.testing.assert_close(weights.sum(1), torch.ones(50, dtype=torch.float64))
     assert (weights >= -1e-12).all()
     shift = torch.ones(DIM, dtype=torch.float64)

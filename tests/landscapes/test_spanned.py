@@ -5,7 +5,7 @@ import torch
 
 from nwedge import WedgeLandscape, check_landscape, gradient
 from nwedge._random import derive
-from nwedge.geometry import Path, Sheet
+from nwedge.geometry import Bezier, Path, Sheet
 from nwedge.landscapes.spanned import SpannedLandscape
 
 DIM = 6
@@ -49,6 +49,23 @@ def test_the_gradient_is_the_weighted_sum_of_the_gradients_on_the_chart() -> Non
     slopes = gradient(wedges(), path.embed(coords))
     expected = (path.weights(coords)[:, 1:2] * slopes).mean(0)
     torch.testing.assert_close(gradient(view, path.vertices[1][None])[0], expected)
+
+
+@pytest.mark.parametrize("chart", [Path(points(4)), Bezier(points(4)), Sheet(points(5))])
+def test_loss_and_gradient_are_those_of_the_dense_product(chart: Path | Bezier | Sheet) -> None:
+    spanned = SpannedLandscape(wedges(), chart, samples=6)
+    some = spanned.initial(3, derive(0)) + torch.randn(3, spanned.dim, generator=derive(1), dtype=torch.float64)
+    draws = [derive(seed) for seed in range(3)]
+    view = spanned.minibatch([one.clone_state() for one in draws])
+    leaf = some.clone().requires_grad_()
+    expected = []
+    for point, draw in zip(leaf, draws, strict=True):
+        weights, vertices = chart.weights(chart.coordinates(6, draw)), chart.vertices.clone()
+        vertices[list(chart.free)] = point.view(len(chart.free), DIM)
+        expected.append(wedges().loss(weights @ vertices).mean())
+    torch.testing.assert_close(view.loss(some), torch.stack(expected))
+    (slope,) = torch.autograd.grad(torch.stack(expected).sum(), leaf)
+    torch.testing.assert_close(gradient(view, some), slope)
 
 
 def test_refusals() -> None:

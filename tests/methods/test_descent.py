@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from nwedge import WedgeLandscape, descend, evaluate
 from nwedge._random import derive, normal
 from nwedge.geometry import Hyperplane
+from nwedge.landscapes.controls import QuadraticBowl
 
 DIM = 6
 
@@ -81,6 +82,19 @@ def test_each_row_is_trained_as_if_alone_by_torch_optim(optimizer: str, schedule
         if isinstance(momentum, list):
             settings["momentum"] = momentum[row]
         torch.testing.assert_close(found.points[row], alone(row, optimizer, steps, factors, **settings))
+
+
+def test_adams_epsilon_is_that_of_torch_where_slopes_are_as_small() -> None:
+    bowl = QuadraticBowl(DIM, dtype=torch.float64)
+    point = bowl.centre + 1e-8 * bowl.initial(1, derive(1))
+    leaf = point.clone().requires_grad_()
+    trainer = torch.optim.Adam([leaf], lr=1e-9)
+    for _ in range(10):
+        trainer.zero_grad()
+        bowl.loss(leaf).sum().backward()
+        trainer.step()
+    found = descend(bowl, point, optimizer="adam", lr=1e-9, steps=10, generator=derive(2))
+    torch.testing.assert_close(found.points - point, leaf.detach() - point, rtol=1e-6, atol=0)
 
 
 def test_it_keeps_the_snapshots_and_the_losses_that_it_is_asked_for() -> None:

@@ -22,6 +22,7 @@ from nwedge.methods.ensembling import (
     ensemble_scores,
     expected_calibration_error,
     prediction_average,
+    running_scores,
     snapshots,
 )
 
@@ -224,6 +225,21 @@ def test_in_the_model_averaging_works_below_the_edge_of_stability_and_breaks_fro
         else:
             assert wedges >= 5
             assert average > 5 * single.max().item()
+
+
+def test_running_scores_are_those_of_each_number_of_points() -> None:
+    landscape = network()
+    points = 3 * landscape.initial(4, derive(1))
+    found = running_scores(landscape, points)
+    assert len(found) == 4
+    for count, one in enumerate(found, start=1):
+        alone = ensemble_scores(landscape, points[:count])
+        for what in ("ensemble", "average", "single"):
+            for name in ("accuracy", "loss", "ece"):
+                assert torch.equal(getattr(getattr(one, what), name), getattr(getattr(alone, what), name))
+        assert one.gain == alone.gain
+    with pytest.raises(ValueError, match="an ensemble needs a member"):
+        running_scores(landscape, points[:0])
 
 
 def test_bad_input_gets_one_sentence() -> None:

@@ -14,7 +14,7 @@ from nwedge._random import derive, normal
 from nwedge.landscape import ELEMENTS_AT_ONCE
 from nwedge.landscapes.controls import Groove, QuadraticBowl
 from nwedge.landscapes.theory import probe_loss, radial_angle
-from nwedge.methods.probes import RadialWidth, extent, probe, radial_width, random_directions
+from nwedge.methods.probes import RadialWidth, extent, mean_extent, probe, radial_width, random_directions
 
 F64 = torch.float64
 
@@ -254,6 +254,29 @@ def test_the_mean_is_over_the_directions_that_cross() -> None:
     assert width.standard_error[1].isnan()
 
 
+@pytest.mark.parametrize("halvings", [0, 3, 6])
+def test_fewer_halvings_leave_the_angle_within_the_step_of_the_grid(halvings: int) -> None:
+    landscape = one_wedge()
+    points = on_wedges(landscape, 2, 10)
+    fine = radial_width(landscape, points, 1.0, directions=20, generator=derive(10))
+    coarse = radial_width(landscape, points, 1.0, directions=20, generator=derive(10), steps=9, halvings=halvings)
+    error = (coarse.angles - fine.angles).abs().max().item()
+    assert error <= math.pi / 4 / (9 * 2**halvings) + 1e-4
+    assert error > 0
+
+
+def test_the_mean_loss_over_directions_crosses_the_level_where_the_law_says() -> None:
+    landscape = one_wedge()
+    point = on_wedges(landscape, 1, 11)[0]
+    directions = random_directions(point, 2000, derive(11))
+    found = mean_extent(landscape, point, directions, 2.0)
+    losses = evaluate(landscape, point + found * directions)
+    assert losses.mean().item() == pytest.approx(2.0, rel=1e-3)
+    assert found == pytest.approx(2.0 * (400 / 60) ** 0.5, rel=0.02)
+    assert mean_extent(landscape, point, directions, 1e6) == math.inf
+    assert math.isnan(mean_extent(landscape, point + directions[0], directions, 0.01))
+
+
 def test_widths_in_float32_are_those_in_float64() -> None:
     landscape = one_wedge(50, 20)
     points = on_wedges(landscape, 2, 8)
@@ -307,5 +330,7 @@ def test_widths_refuse_what_they_cannot_measure() -> None:
         radial_width(landscape, points, 1.0, directions=0, generator=generator)
     with pytest.raises(ValueError, match="steps must be at least 1; got 0"):
         radial_width(landscape, points, 1.0, directions=3, steps=0, generator=generator)
+    with pytest.raises(ValueError, match="halvings must be at least 0; got -1"):
+        radial_width(landscape, points, 1.0, directions=3, generator=generator, halvings=-1)
     with pytest.raises(ValueError, match="the dimension in which points rotate must be at least 2; got 1"):
         radial_width(QuadraticBowl(1), torch.ones(2, 1), 1.0, directions=3, generator=generator)

@@ -1,5 +1,6 @@
 """The logistic fit against a grid, its interval against its coverage, and the search against known crossings."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-from nwedge.methods.thresholds import find_threshold, fit_threshold
+from nwedge.methods.thresholds import find_threshold, fit_threshold, most_visited
 
 
 def planes(value: float, slope: float, dims: range, each: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -137,12 +138,37 @@ class Planes:
 
 
 @settings(deadline=None, max_examples=30)
-@given(value=st.integers(2, 299))
-def test_the_search_brackets_a_sharp_threshold_wherever_it_lies(value: int) -> None:
+@given(value=st.integers(2, 299), guess=st.integers(1, 300))
+def test_the_search_brackets_a_sharp_threshold_wherever_it_lies_and_starts(value: int, guess: int) -> None:
     succeeds = Planes(value + 0.5, 1e3)
-    found = find_threshold(succeeds, 1, 300)
+    found = find_threshold(succeeds, 1, 300, guess=guess)
     assert (found.value, found.interval) == (value + 0.5, (value, value + 1))
-    assert len(succeeds.asked) == len(set(succeeds.asked)) <= 13
+    assert len(succeeds.asked) == len(set(succeeds.asked)) <= 18
+
+
+@settings(deadline=None, max_examples=30)
+@given(value=st.integers(2, 5000), guess=st.integers(1, 6000), resolution=st.sampled_from([1.0, 1.1, 1.4, 3.0]))
+def test_the_search_asks_for_no_more_dimensions_than_it_says(value: int, guess: int, resolution: float) -> None:
+    succeeds = Planes(value, 0.003)
+    find_threshold(succeeds, 1, 6000, guess=guess, resolution=resolution, resamples=1)
+    assert len(succeeds.asked) <= most_visited(6000)
+
+
+@settings(deadline=None, max_examples=30)
+@given(value=st.integers(2, 5000), resolution=st.sampled_from([1.01, 1.1, 1.4]))
+def test_a_relative_resolution_is_exact_where_dimensions_are_small(value: int, resolution: float) -> None:
+    found = find_threshold(Planes(value + 0.5, 1e4), 1, 6000, resolution=resolution)
+    assert found.interval is not None
+    low, high = found.interval
+    assert low <= value + 0.5 <= high
+    assert high <= max(low + 1, low * resolution)
+
+
+def test_a_search_that_starts_near_the_threshold_asks_for_fewer_dimensions() -> None:
+    far, near = Planes(200.5, 1e3), Planes(200.5, 1e3)
+    assert find_threshold(far, 1, 6000, resolution=1.1).interval == (192, 208)
+    find_threshold(near, 1, 6000, guess=190, resolution=1.1)
+    assert len(near.asked) <= len(far.asked) / 2
 
 
 def test_the_search_crosses_where_half_of_the_planes_succeed() -> None:
@@ -169,18 +195,30 @@ def test_the_search_keeps_every_plane_that_it_asked_for() -> None:
 
 def test_the_search_walks_in_steps_of_its_resolution_around_the_crossing() -> None:
     succeeds = Planes(470.0, 0.02)
-    found = find_threshold(succeeds, 100, 1000, resolution=50, around=2)
+    found = find_threshold(succeeds, 100, 1000, resolution=1.1, around=2)
     assert min(succeeds.asked) == 100
     assert len(succeeds.asked) <= 12
     assert found.value == pytest.approx(470, abs=50)
-    near = [d for d in succeeds.asked if abs(d - 470) < 100]
+    near = sorted(d for d in succeeds.asked if abs(d - 470) < 100)
     assert len(near) >= 3
-    assert np.diff(sorted(near)).max() <= 50
+    assert max(upper / lower for lower, upper in itertools.pairwise(near)) <= 1.1
+
+
+def test_the_search_walks_until_the_planes_agree() -> None:
+    succeeds = Planes(100.5, 0.5)
+    found = find_threshold(succeeds, 1, 200, around=40)
+    assert not found.success[found.d <= found.d[found.success].min() - 1].any()
+    shares = {d: found.success[found.d == d].mean() for d in np.unique(found.d)}
+    assert shares[max(d for d in shares if shares[d] < 1) + 1] == 1
+    assert shares[min(d for d in shares if shares[d] > 0) - 1] == 0
 
 
 @pytest.mark.parametrize(
     ("value", "asked", "sentence"),
-    [(500.0, [1, 200], "all 20 planes fail up to d = 200"), (-500.0, [1], "all 10 planes succeed from d = 1 on")],
+    [
+        (500.0, [1, 2, 4, 8, 16, 32, 64, 128, 200], "all 90 planes fail up to d = 200"),
+        (-500.0, [1], "all 10 planes succeed from d = 1 on"),
+    ],
 )
 def test_a_crossing_outside_the_range_is_censored_without_a_walk(value: float, asked: list[int], sentence: str) -> None:
     succeeds = Planes(value, 1.0)
@@ -201,7 +239,9 @@ def test_bad_input_gets_one_sentence() -> None:
         fit_threshold(np.array([], dtype=int), np.array([]))
     with pytest.raises(ValueError, match="low must be below high; got low=5, high=5"):
         find_threshold(Planes(3, 1), 5, 5)
-    with pytest.raises(ValueError, match="resolution must be at least 1; got 0"):
-        find_threshold(Planes(3, 1), 1, 5, resolution=0)
+    with pytest.raises(ValueError, match=r"resolution must be a ratio of at least 1; got 0\.9"):
+        find_threshold(Planes(3, 1), 1, 5, resolution=0.9)
+    with pytest.raises(ValueError, match="guess must be between 1 and 5; got 6"):
+        find_threshold(Planes(3, 1), 1, 5, guess=6)
     with pytest.raises(ValueError, match=r"succeeds\(1\) must be one value per plane"):
         find_threshold(lambda d: np.zeros((2, 2)), 1, 9)

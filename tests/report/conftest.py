@@ -13,8 +13,9 @@ from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import ClaimSpec
 from nwedge.store import Result, Store
 
-PROVENANCE = {"torch": "2.13.0", "nwedge": "0.1.0", "device": "cpu", "threads": 2, "seconds": 1.5, "commit": None}
-ARGUMENTS = Replicate(seeds=3)
+PROVENANCE = {"torch": "2.13.0", "nwedge": "0.1.0", "device": "cpu", "threads": 2, "wall_time": 1.5, "commit": None}
+ARGUMENTS = Replicate(claims=("no-obstacles", "tunnels", "two-halves"), seeds=3)
+"""Claims whose figures are drawn side by side, a column for each landscape; other claims bring data of their own."""
 STEPS = np.unique(np.r_[0, np.geomspace(1, 600, 40).round()]).astype(int)
 PATHS = ["line", "pointwise", "sheet", "bezier"]
 

@@ -3,10 +3,9 @@ import dataclasses
 import pytest
 
 from nwedge.report import describe
+from nwedge.specs.configs import IntrinsicDimensionConfig, SectionsConfig
 from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
-from nwedge.specs.presets import PRESETS
 from nwedge.specs.replicate import Replicate
-from nwedge.specs.tasks import GroupSpec
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,19 +55,20 @@ def test_a_network_says_what_it_is_trained_on():
 
 
 def test_landscapes_say_whether_they_are_drawn_anew_for_each_seed():
-    groups = [task for task in Replicate(seeds=2).tasks() if isinstance(task, GroupSpec)]
-    sentences = describe.landscapes(groups)
-    named = {subject.name for subjects in PRESETS["digits"].subjects.values() for subject in subjects}
-    assert set(sentences) == named
+    sentences = describe.landscapes(Replicate(claims=("tunnels",), seeds=2).tasks())
+    assert set(sentences) == {"toy-complete", "toy-sampled", "network", "control-bowl", "control-isolated"}
     assert sentences["toy-sampled"].endswith("float64 on cpu; drawn anew for each seed.")
     assert sentences["toy-complete"].endswith("float64 on cpu.")
 
 
-def test_training_counts_runs_and_seeds_over_all_groups_of_a_landscape():
-    groups = [task for task in Replicate(seeds=3).tasks() if isinstance(task, GroupSpec)]
-    text = describe.training(groups)["toy-sampled"]
-    train = next(group.train for group in groups if group.landscape.name == "toy-sampled")
-    assert text.startswith(f"6 runs from 3 seeds: {train.optimizer}, {train.steps} steps, learning rate 0.1 (constant)")
+def test_fields_of_an_inner_spec_bear_its_name_and_nothing_is_said_in_words():
+    found = describe.values(IntrinsicDimensionConfig(search=SectionsConfig(planes=1000, levels=(), radii=(2.0,))))
+    assert found["threshold"] == "0.03"
+    assert found["search planes"] == "1,000"
+    assert found["search levels"] == "none"
+    assert found["search radii"] == "(2.0)"
+    assert found["examples"] == found["search examples"] == "all"
+    assert "search" not in found
 
 
 def test_the_command_leaves_out_what_was_not_given():

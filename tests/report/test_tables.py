@@ -16,20 +16,6 @@ ROW = {
 }
 
 
-def test_the_overview_has_one_cell_for_each_claim_and_landscape():
-    rows = tables.overview(["tunnels", "two-halves"], ["toy", "network"], [ROW])
-    assert [row["claim"] for row in rows] == ["tunnels", "two-halves"]
-    assert rows[1]["cells"] == [None, None]
-    empty, cell = rows[0]["cells"]
-    assert empty is None
-    assert (cell["tone"], cell["statistic"], cell["interval"], cell["seeds"]) == (
-        "good",
-        "0.75",
-        "[0.7, 0.8]",
-        "5 seeds",
-    )
-
-
 def test_a_control_that_fails_is_good_and_one_that_holds_is_bad():
     tones = [
         tables.verdict(ROW | {"landscape": name, "outcome": outcome})["tone"]
@@ -37,6 +23,25 @@ def test_a_control_that_fails_is_good_and_one_that_holds_is_bad():
         for outcome in ("holds", "fails", "inconclusive")
     ]
     assert tones == ["good", "bad", "open", "bad", "good", "open"]
+    ticks = [
+        tables.verdict(ROW | {"landscape": "control-bowl", "outcome": outcome})["tick"]
+        for outcome in ("holds", "fails", "inconclusive")
+    ]
+    assert ticks == ["✗", "✓", "?"]
+
+
+def test_a_part_gives_the_reason_of_its_threshold_or_why_it_is_undefined():
+    (part,) = tables.verdict(ROW)["parts"]
+    assert (part["judged"], part["remark"]) == ("holds", "small")
+    undefined = {
+        "part": "wall",
+        "outcome": "inconclusive",
+        "statistic": None,
+        "sentence": "undefined in 1",
+        "reason": "x",
+    }
+    (part,) = tables.verdict(ROW | {"parts": [undefined]})["parts"]
+    assert (part["statistic"], part["remark"]) == ("undefined", "undefined in 1")
 
 
 def test_the_summary_counts_controls_apart():

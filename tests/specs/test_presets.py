@@ -1,14 +1,14 @@
 """Tasks: fixed by preset and seeds, inputs before readers, every one unique and able to survive JSON."""
 
+import dataclasses
+import functools
 import itertools
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from nwedge.specs.claims import CLAIMS, claim
-from nwedge.specs.presets import MEMBERS, PRESETS, expand, keep, measured, subjects
-from nwedge.specs.tasks import ClaimSpec, GroupSpec, TaskSpec
+from nwedge.specs.presets import PRESETS, expand, judged, measured, subjects
+from nwedge.specs.tasks import ALL, OPTIMA, ClaimSpec, GroupSpec, SheetSpec, TaskSpec
 
 IDS = tuple(claim.id for claim in CLAIMS)
 KINDS = ("toy", "network", "controls")
@@ -19,6 +19,7 @@ NAMES = {
 """The rows that a verdict table may have."""
 
 
+@functools.cache
 def tasks(preset, claims=IDS, landscapes=KINDS, seeds=3, *, quick=False, device="cpu"):
     return expand(PRESETS[preset], claims=claims, landscapes=landscapes, seeds=seeds, quick=quick, device=device)
 
@@ -27,8 +28,23 @@ def groups(found):
     return {task.id: task for task in found if isinstance(task, GroupSpec)}
 
 
+def sheets(found):
+    return {task.id: task for task in found if isinstance(task, SheetSpec)}
+
+
 def readers(found):
     return [task for task in found if isinstance(task, ClaimSpec)]
+
+
+def inputs(found, wanted):
+    """The ids of all that some tasks need, directly or not."""
+    by_id = {task.id: task for task in found}
+    needs = {need for task in wanted for need in task.needs}
+    return needs | {deeper for need in needs for deeper in by_id[need].needs}
+
+
+def pairs(found):
+    return {(task.claim, task.landscape.name) for task in readers(found)}
 
 
 every_preset = pytest.mark.parametrize("preset", PRESETS)
@@ -55,50 +71,104 @@ def test_tasks_are_unique_and_inputs_come_first(preset, quick):
 
 
 @every_preset
-def test_no_group_is_trained_in_vain(preset):
-    found = tasks(preset)
-    assert set(groups(found)) == {need for task in readers(found) for need in task.needs}
+@pytest.mark.parametrize("id", [None, *IDS])
+def test_nothing_is_trained_in_vain(preset, id):
+    found = tasks(preset, claims=IDS if id is None else (id,))
+    assert {*groups(found), *sheets(found)} == inputs(found, readers(found))
 
 
 @every_preset
 @pytest.mark.parametrize("id", IDS)
 def test_a_claim_alone_has_the_tasks_that_it_has_among_all(preset, id):
     whole, alone = tasks(preset), tasks(preset, claims=(id,))
-    assert {task.id for task in readers(alone)} == {task.id for task in readers(whole) if task.claim == id}
-    needed = {need for task in readers(whole) if task.claim == id for need in task.needs}
-    assert set(groups(alone)) == needed
-    assert needed
+    assert {task.id for task in alone} <= {task.id for task in whole}
+    own = [task for task in whole if isinstance(task, ClaimSpec) and task.claim == id]
+    wanted = [task for task in own if judged(claim(id), task.landscape.name)]
+    assert {task.id for task in readers(alone) if task.claim == id} == {task.id for task in wanted}
+    assert inputs(whole, wanted) <= {task.id for task in alone}
+
+
+@every_preset
+def test_what_a_claim_needs_is_measured_where_the_claim_is_and_nowhere_else(preset):
+    for one in CLAIMS:
+        own = {name for id, name in pairs(tasks(preset, claims=(one.id,))) if id == one.id}
+        assert pairs(tasks(preset, claims=(one.id,))) == set(itertools.product((one.id, *one.needs), own))
+    assert {"sections", "short-directions"} <= {id for id, name in pairs(tasks(preset)) if name == "control-ball"}
+    assert ("sections", "control-ball") not in pairs(tasks(preset, claims=("sections",)))
 
 
 @every_preset
 def test_a_subject_alone_has_the_tasks_that_it_has_among_all(preset):
     whole = tasks(preset)
     for subject in subjects(PRESETS[preset], KINDS):
-        mine = [task.id for task in whole if task.landscape.name == subject.name]
-        assert [task.id for task in tasks(preset, landscapes=(subject.name,))] == mine
+        mine = [task for task in readers(whole) if task.landscape.name == subject.name]
+        wanted = {task.id for task in mine} | inputs(whole, mine)
+        assert {task.id for task in tasks(preset, landscapes=(subject.name,))} == wanted
 
 
 @every_preset
 def test_quick_settings_leave_the_training_as_it_is(preset):
-    assert set(groups(tasks(preset, quick=True))) == set(groups(tasks(preset, quick=False)))
+    slow, quick = tasks(preset), tasks(preset, quick=True)
+    assert set(groups(quick)) == set(groups(slow))
+    assert set(sheets(quick)) <= set(sheets(slow))
 
 
 @every_preset
-def test_settings_are_the_quick_ones_or_the_defaults(preset):
-    for task in readers(tasks(preset, quick=True)):
-        assert task.config == PRESETS[preset].quick[task.claim]
-    for task in readers(tasks(preset, quick=False)):
-        assert task.config == claim(task.claim).config()
+@both_speeds
+def test_settings_are_the_claims_own_or_the_subjects_with_what_is_quick(preset, quick):
+    rows = {subject.name: subject for subject in subjects(PRESETS[preset], KINDS)}
+    for task in readers(tasks(preset, quick=quick)):
+        subject = rows[task.landscape.name]
+        expected = subject.settings.get(task.claim, claim(task.claim).config())
+        changes = PRESETS[preset].quick.get(task.claim, {}) | subject.quick.get(task.claim, {}) if quick else {}
+        assert task.config == dataclasses.replace(expected, **changes)
+        assert type(task.config) is claim(task.claim).config
 
 
 @every_preset
-def test_each_claim_reads_the_runs_of_its_seed(preset):
+def test_a_reference_says_what_stands_in_the_group(preset):
     found = tasks(preset)
     trained = groups(found)
+    for task in [*readers(found), *sheets(found).values()]:
+        for ref in task.reads:
+            assert trained[ref.group].runs[ref.row] == ref.run
+            assert trained[ref.group].landscape == ref.landscape
+
+
+@every_preset
+def test_each_claim_reads_the_runs_of_its_seed_in_the_roles_that_it_names(preset):
+    for task in readers(tasks(preset)):
+        wanted = claim(task.claim).reads
+        assert {ref.role for ref in task.reads} <= set(wanted)
+        assert {ref.run.seed for ref in task.reads} == {task.seed}
+        counts = {role: sum(ref.role == role for ref in task.reads) for role in wanted}
+        assert all(counts[role] == count for role, count in wanted.items() if count != ALL)
+        optima = [ref for ref in task.reads if ref.role == OPTIMA]
+        if task.landscape.name != "control-repeated":
+            assert {ref.landscape for ref in optima} <= {task.landscape}
+            assert [ref.run.member for ref in optima] == list(range(len(optima)))
+
+
+@every_preset
+def test_each_claim_reads_the_sheets_over_the_optima_of_its_seed(preset):
+    found = tasks(preset)
+    spanned = sheets(found)
     for task in readers(found):
-        runs = [trained[ref.group].runs[ref.row] for ref in task.reads]
-        assert [(run.seed, run.member) for run in runs] == [(task.seed, member) for member in range(MEMBERS)]
-        assert {trained[ref.group].landscape for ref in task.reads} == {task.landscape}
+        own = [spanned[id] for id in task.sheets]
+        assert claim(task.claim).sheets or not own
+        assert {(one.seed, one.landscape) for one in own} <= {(task.seed, task.landscape)}
+        assert len({one.m for one in own}) == len(own)
+        wanted = getattr(task.config, "m", ())
+        assert {one.m for one in own} <= set(wanted if isinstance(wanted, tuple) else (wanted,))
+    assert any(task.sheets for task in readers(found) if task.landscape.name == "network")
+
+
+@every_preset
+def test_the_repeated_optimum_is_one_run_again_and_again(preset):
+    for task in readers(tasks(preset, landscapes=("control-repeated",))):
+        assert len(task.reads) > 1
+        assert len(set(task.reads)) == 1
+        assert task.reads[0].landscape.name == "network"
 
 
 @every_preset
@@ -115,9 +185,10 @@ def test_each_claim_has_one_task_a_seed_on_each_of_its_subjects(preset):
 
 
 @every_preset
-def test_runs_within_a_group_are_distinct(preset):
-    for group in groups(tasks(preset)).values():
-        assert len(set(group.runs)) == len(group.runs)
+def test_runs_within_a_group_are_distinct_and_no_run_is_trained_twice(preset):
+    found = groups(tasks(preset)).values()
+    every = [(group.landscape, group.train, run) for group in found for run in group.runs]
+    assert len(set(every)) == len(every)
 
 
 @every_preset
@@ -129,26 +200,49 @@ def test_more_seeds_change_no_landscape_and_no_run(preset):
 
 
 @every_preset
-def test_every_claim_has_its_controls_and_its_settings(preset):
-    rows = {subject.name for subject in subjects(PRESETS[preset], KINDS)}
-    assert rows <= NAMES
+def test_every_claim_has_its_controls_and_is_measured_on_toys_and_network(preset):
+    rows = {subject.name: subject for subject in subjects(PRESETS[preset], KINDS)}
+    assert rows.keys() <= NAMES
     for one in CLAIMS:
-        assert set(one.controls) <= rows
         assert one.controls
-        assert type(PRESETS[preset].quick[one.id]) is one.config
-    assert {task.landscape.name for task in tasks(preset)} == rows
+        assert set(one.controls) - set(one.derived) <= rows.keys()
+        assert set(one.derived) <= set(one.controls)
+        assert all(measured(one, rows[source]) for source in one.derived.values())
+        for name, subject in rows.items():
+            assert measured(one, subject) or name.startswith("control-") or subject.meaningless[one.id]
+    assert {task.landscape.name for task in tasks(preset)} == rows.keys()
 
 
 @every_preset
-def test_controls_are_measured_for_their_own_claims_alone(preset):
+def test_a_control_is_judged_for_its_own_claims_alone(preset):
     for one, subject in itertools.product(CLAIMS, subjects(PRESETS[preset], ("controls",))):
-        assert measured(one, subject) == (subject.name in one.controls)
+        assert judged(one, subject.name) == (subject.name in one.controls)
+        assert measured(one, subject) == (subject.name in one.controls or one.id in needed_on(subject.name))
+
+
+def needed_on(name):
+    return {need for one in CLAIMS if name in one.controls for need in one.needs}
+
+
+def test_what_is_needed_is_a_claim_that_needs_nothing():
+    assert all(claim(need).needs == () for one in CLAIMS for need in one.needs)
+
+
+@every_preset
+def test_the_settings_of_presets_and_subjects_are_of_claims_and_have_their_fields(preset):
+    for subject in subjects(PRESETS[preset], KINDS):
+        assert {*subject.settings, *subject.quick, *subject.meaningless} <= set(IDS)
+        assert all(type(config) is claim(id).config for id, config in subject.settings.items())
+    for id, changes in PRESETS[preset].quick.items():
+        assert set(changes) <= {field.name for field in dataclasses.fields(claim(id).config)}
 
 
 @every_preset
 def test_the_device_reaches_every_landscape(preset):
     elsewhere = tasks(preset, device="cuda:1")
     assert {task.landscape.device for task in elsewhere} == {"cuda:1"}
+    read = {ref.landscape.device for task in elsewhere for ref in getattr(task, "reads", ())}
+    assert read == {"cuda:1"}
     assert {task.id for task in elsewhere}.isdisjoint(task.id for task in tasks(preset))
 
 
@@ -157,16 +251,6 @@ def test_the_kept_steps_span_the_training(preset):
     for group in groups(tasks(preset)).values():
         assert group.train.keep[0] == 0
         assert group.train.keep[-1] == group.train.steps
-
-
-@settings(deadline=None, max_examples=50)
-@given(steps=st.integers(1, 10**6), count=st.integers(2, 60))
-def test_kept_steps_rise_to_the_last(steps, count):
-    kept = keep(steps, count)
-    assert kept[0] == 0
-    assert kept[-1] == steps
-    assert all(a < b for a, b in itertools.pairwise(kept))
-    assert len(kept) <= count + 1
 
 
 def test_nothing_is_done_where_nothing_is_asked():

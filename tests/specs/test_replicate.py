@@ -27,6 +27,21 @@ def test_quick_takes_fewer_seeds_unless_told():
     assert Replicate(quick=True).tasks() != Replicate(seeds=QUICK_SEEDS).tasks()
 
 
+def test_workers_share_the_cpus_unless_told(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)))
+    found = [Replicate(cpus_per_task=threads).side_by_side for threads in (1, 2, 4, 6, 7)]
+    assert found == [6, 3, 1, 1, 1]
+    assert Replicate(workers=4, cpus_per_task=6).side_by_side == 4
+    assert Replicate(workers=4).tasks() == Replicate().tasks()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_row_of_the_table_that_is_trained_on_is_a_name_of_a_landscape(preset):
+    for subject in (subject for members in PRESETS[preset].subjects.values() for subject in members):
+        tasks = Replicate(preset=preset, landscapes=(subject.name,), seeds=2).tasks()
+        assert {task.landscape.name for task in tasks if isinstance(task, ClaimSpec)} == {subject.name}
+
+
 def test_one_claim_has_the_same_tasks_as_among_all():
     whole = {task.id for task in Replicate(seeds=2).tasks()}
     alone = {task.id for task in Replicate(seeds=2, claims=("tunnels",)).tasks()}
@@ -50,6 +65,7 @@ def test_the_device_is_passed_on():
         ({"claims": ("tunnels", "tunels")}, f"unknown claim 'tunels'; valid: {', '.join(IDS)}"),
         ({"seeds": 1}, "--seeds must be at least 2, since an interval needs two values; got 1"),
         ({"seeds": 0}, "--seeds must be at least 2, since an interval needs two values; got 0"),
+        ({"workers": 0}, "--workers must be at least 1; got 0"),
         ({"cpus_per_task": 0}, "--cpus-per-task must be at least 1; got 0"),
     ],
 )

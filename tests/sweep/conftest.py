@@ -8,7 +8,7 @@ import xarray as xr
 
 from nwedge.specs.configs import NoObstaclesConfig
 from nwedge.specs.landscapes import ControlSpec
-from nwedge.specs.tasks import ClaimSpec, GroupSpec, RunRef, RunSpec, TaskSpec, TrainSpec
+from nwedge.specs.tasks import OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, TaskSpec, TrainSpec
 from nwedge.store import Result, Store
 
 
@@ -20,7 +20,8 @@ class Tasks:
         return GroupSpec(landscape=self._bowl(seed), train=train, runs=(RunSpec(lr=0.1, seed=seed, member=0),))
 
     def claim(self, group: GroupSpec, claim: str = "tunnels", seed: int = 0) -> ClaimSpec:
-        reads = (RunRef(group=group.id, row=0),)
+        run = group.runs[0]
+        reads = (RunRef(group=group.id, row=0, role=OPTIMA, landscape=group.landscape, run=run),)
         return ClaimSpec(claim=claim, landscape=self._bowl(seed), seed=seed, config=NoObstaclesConfig(), reads=reads)
 
     def chain(self, seeds: int = 2) -> list[TaskSpec]:

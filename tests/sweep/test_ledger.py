@@ -35,12 +35,12 @@ def test_running_means_that_its_process_is_alive(make, books):
 def test_a_failure_is_kept_until_the_task_succeeds(make, books):
     task = make.group()
     assert books.failure(task) is None
-    try:
-        raise ValueError("two\nlines")
-    except ValueError as error:
-        failure = books.fail(task, error)
+    failure = books.fail(task, "ValueError: no", ["Traceback\n", "ValueError: no\n"])
     assert books.failure(task) == failure
-    assert failure.error == "ValueError: two lines"
+    assert failure.error == "ValueError: no"
+    record = json.loads(failure.path.read_text())
+    assert record["traceback"] == ["Traceback\n", "ValueError: no\n"]
+    assert record["task"] == json.loads(task.to_json())
     failure.path.write_text("{")
     damaged = books.failure(task)
     assert damaged is not None
@@ -63,6 +63,7 @@ def test_durations_are_of_the_folder_on_the_landscape_then_of_the_folder_then_of
     durations.add("tunnels", "control-bowl", 4.0)
     assert durations.of([tunnels]) == 3.5
     assert durations.of([]) == 0
+    assert durations.of([tunnels, tunnels, tunnels], workers=2) == 5.25
 
 
 def test_the_journal_outlives_torn_lines(make, books):

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from nwedge.sweep.ledger import Durations
 from nwedge.sweep.progress import Display
-from nwedge.sweep.runner import run
+from nwedge.sweep.runner import Event, run
 
 
 def shown(make, execute, store, *, terminal: bool) -> str:
@@ -42,3 +42,31 @@ def test_kept_tasks_count_as_done(make, execute, store, terminal):
         assert "6/6" in text
     else:
         assert len(text.splitlines()) == 1
+
+
+def test_tasks_side_by_side_share_the_time_that_is_left(make):
+    tasks = make.chain()
+    durations, page = Durations(), io.StringIO()
+    for task in tasks:
+        durations.add(task.folder, task.landscape.name, 40.0)
+    with Display(tasks, durations, Console(file=page), workers=2) as display:
+        for kind in ("started", "lost", "started", "done"):
+            display(Event(kind, tasks[0], "its process died" * (kind == "lost"), seconds=40.0))
+    lines = page.getvalue().splitlines()
+    assert lines == [
+        "lost: runs on control-bowl: its process died",
+        "[1/6] runs on control-bowl: 40.0 s, about 2 min left",
+    ]
+
+
+def test_the_bar_names_all_that_runs(make):
+    first, second, *claims = make.chain()
+    page = io.StringIO()
+    with Display([first, second, *claims], Durations(), Console(file=page, force_terminal=True, width=200)) as display:
+        for kind, task in (("started", first), ("done", first), ("started", claims[0]), ("started", claims[2])):
+            display(Event(kind, task))
+        display._bar.refresh()
+        last = page.getvalue().splitlines()[-1]
+    assert "tunnels on control-bowl, seed 0 | tunnels on control-bowl, seed 1" in last
+    assert "runs on" not in last
+    assert "1/6" in last

@@ -14,6 +14,7 @@ import xarray as xr
 
 from nwedge._files import StoreError
 from nwedge.store import Result, Store
+from nwedge.sweep import engines
 from nwedge.sweep.runner import run
 
 DAMAGE = {
@@ -49,15 +50,15 @@ def test_everything_is_done_once_inputs_first(make, execute, store):
     assert os.listdir(store.directory / "running") == []
 
 
-def test_a_claim_runs_as_soon_as_its_inputs_are_there(make, execute, store):
-    """Not in global stages: the first group's claims come before the second group, so that its result can be let go."""
-    first, second, *claims = make.chain()
-    run([first, second, *claims], store, execute)
-    assert execute.log[:4] == [first.id, claims[0].id, claims[1].id, second.id]
+def test_what_most_others_depend_on_goes_first(make, execute, store):
+    lonely, common, *_ = groups = [make.group(seed) for seed in range(3)]
+    claims = [make.claim(lonely), make.claim(common, "two-halves"), make.claim(common), make.claim(groups[2])]
+    run([*claims, *groups], store, execute)
+    assert execute.log == [common.id, lonely.id, groups[2].id, *(claim.id for claim in claims)]
 
 
-def test_inputs_are_read_once_and_let_go_after_their_last_reader(make, execute, store, monkeypatch):
-    tasks = make.chain()
+def test_inputs_are_read_once_and_only_a_few_are_held(make, execute, store, monkeypatch):
+    tasks = make.chain(3)
     reads = []
     original = Store.read
 
@@ -66,19 +67,19 @@ def test_inputs_are_read_once_and_let_go_after_their_last_reader(make, execute, 
         return original(self, task)
 
     monkeypatch.setattr(Store, "read", read)
+    monkeypatch.setattr(engines, "HELD", 2)
     alive = []
 
     def watched(task, inputs, *, threads):
-        result = execute(task, inputs, threads=threads)
-        gc.collect()
-        alive.append(sum(one() is not None for one in groups))
         groups.extend(weakref.ref(one) for one in inputs.values())
-        return result
+        gc.collect()
+        alive.append(len({id(one()) for one in groups if one() is not None}))
+        return execute(task, inputs, threads=threads)
 
     groups: list[weakref.ref[Result]] = []
     run(tasks, store, watched)
-    assert sorted(reads) == sorted(task.id for task in tasks)  # each read back once, also those that two claims share
-    assert alive == [0, 0, 1, 0, 0, 1]  # while a group or its first claim runs, no other group is in memory
+    assert reads == [task.id for task in tasks[:3]]  # two claims share a group
+    assert alive == [0, 0, 0, 1, 1, 2, 2, 2, 2]
 
 
 def test_a_rerun_repeats_nothing(make, execute, store):
@@ -212,7 +213,7 @@ import numpy as np, xarray as xr
 from nwedge._files import occupied
 from nwedge.specs.configs import NoObstaclesConfig
 from nwedge.specs.landscapes import ControlSpec
-from nwedge.specs.tasks import ClaimSpec, GroupSpec, RunRef, RunSpec, TrainSpec
+from nwedge.specs.tasks import OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, TrainSpec
 from nwedge.store import Result, Store
 from nwedge.sweep.runner import run
 
@@ -223,7 +224,7 @@ def tasks():
         group = GroupSpec(landscape=bowl, train=train, runs=(RunSpec(lr=0.1, seed=seed, member=0),))
         yield group
         for claim in ("tunnels", "two-halves"):
-            reads = (RunRef(group=group.id, row=0),)
+            reads = (RunRef(group=group.id, row=0, role=OPTIMA, landscape=bowl, run=group.runs[0]),)
             yield ClaimSpec(claim=claim, landscape=bowl, seed=seed, config=NoObstaclesConfig(), reads=reads)
 
 def execute(task, inputs, *, threads):

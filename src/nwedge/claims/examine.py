@@ -94,7 +94,7 @@ def _sheet(landscape: Landscape, own: list[runs.Run], m: int) -> sheets.SpannedO
         m=m,
         steps=how.steps,
         rate=how.rate,
-        samples=how.samples,
+        samples=how.samples_of(m),
         generator=derive(own[0].spec.seed, "sheet", m),
     )
     return sheets.spanned(result, landscape)

@@ -16,6 +16,8 @@ from nwedge.specs.tasks import ClaimSpec
 CONFIDENCE = 0.95
 BOOTSTRAP_FROM = 10
 """Seeds from which the interval is a BCa bootstrap; below, Student's t (a bootstrap of 5 covers 83 %)."""
+EQUAL = 1e-12
+"""Values whose range is a smaller share of the largest one are equal."""
 TRAINED = 0.25
 """The largest loss at the end of training, relative to the start's, of a run that counts as trained."""
 
@@ -62,7 +64,7 @@ def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
     """Judge one value per seed.
 
     holds: the lower end of the 95 % interval of the mean is above the threshold; fails: the upper end is below it;
-    inconclusive: otherwise, and where a value is undefined (NaN) or there is a single seed.
+    inconclusive: otherwise, and where a value is undefined (NaN or infinite) or there is a single seed.
 
     Args:
         name: of the part.
@@ -70,7 +72,7 @@ def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
         threshold: above 0.
     """
     values = np.asarray(values, dtype=float)
-    undefined = int(np.isnan(values).sum())
+    undefined = int((~np.isfinite(values)).sum())
     if undefined:
         sentence = f"{name}: undefined in {undefined} of {len(values)} seeds"
         return Part(INCONCLUSIVE, None, None, threshold.value, len(values), sentence, name, threshold.reason)
@@ -91,20 +93,23 @@ def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
 def interval(values: np.ndarray) -> tuple[float, float]:
     """The 95 % interval of the mean: Student's t below 10 values, BCa bootstrap from 10 on, a point for equal values.
 
+    Values that differ by rounding alone are equal. Where the bootstrap is degenerate, Student's t stands in.
+
     A single value has the interval (-inf, inf).
     """
     if len(values) < 2:
         return -math.inf, math.inf
     mean = float(np.mean(values))
-    if np.ptp(values) == 0:
+    if np.ptp(values) <= EQUAL * np.abs(values).max():
         return mean, mean
-    if len(values) < BOOTSTRAP_FROM:
-        half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values)
-        return float(mean - half), float(mean + half)
-    found = stats.bootstrap(
-        (values,), np.mean, confidence_level=CONFIDENCE, method="BCa", rng=np.random.default_rng(0)
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    if len(values) >= BOOTSTRAP_FROM:
+        found = stats.bootstrap(
+            (values,), np.mean, confidence_level=CONFIDENCE, method="BCa", rng=np.random.default_rng(0)
+        ).confidence_interval
+        if math.isfinite(found.low) and math.isfinite(found.high):
+            return float(found.low), float(found.high)
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values)
+    return float(mean - half), float(mean + half)
 
 
 def combine(parts: Sequence[Part], dataset: xr.Dataset) -> Verdict:

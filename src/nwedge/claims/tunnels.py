@@ -9,11 +9,13 @@ from torch import Generator, Tensor
 
 from nwedge._random import spawn
 from nwedge.claims._ends import Ends, ends, training
+from nwedge.claims._sampling import sampled
 from nwedge.claims.judging import Threshold, Verdict, combine, part
 from nwedge.claims.runs import Run
 from nwedge.geometry import Bezier, Path
 from nwedge.landscape import Landscape, Predictive, evaluate
 from nwedge.landscapes.wedges import WedgeLandscape
+from nwedge.methods.alignment import align, alignable
 from nwedge.methods.tunnels import METHODS, barrier, connect, random_bends
 from nwedge.specs.configs import TunnelsConfig
 
@@ -21,8 +23,8 @@ WALL = Threshold(0.05, "a wall of a twentieth of the loss that training removes 
 TUNNEL = Threshold(0.5, "a tunnel is of interest from where it removes half of the wall")
 CHANCE = Threshold(0.5, "a tunnel is hard to hit from where it is half as high as the best of the random bends")
 
-LINE = "line"
-PATHS = (LINE, *METHODS)
+LINE, ALIGNED = "line", "aligned"
+PATHS = (LINE, *METHODS, ALIGNED)
 ZERO = 1e-3
 """Coordinates below this (in units of the toy's scale) count as zeroed."""
 
@@ -30,18 +32,20 @@ ZERO = 1e-3
 def measure(landscape: Landscape, runs: Sequence[Run], config: TunnelsConfig, generator: Generator) -> xr.Dataset:
     """The loss on the straight line, on three kinds of tunnel and on random bends of the whole-path tunnel's length.
 
+    Where hidden units can be matched, "aligned" is the straight line to the second optimum with its units in the order
+    closest to the first's: what is left of the wall there lies between different solutions, not between copies of one.
     Where the two optima coincide only the line is measured, and the rest is NaN.
     """
     pair = ends(runs)
     find, chance = spawn(generator, 2)
+    match, draw = spawn(generator, 2)
     curves = {LINE: Path(torch.stack([pair.a, pair.b]))}
     bends = torch.full((config.bends,), torch.nan)
     if not pair.coincide:
         curves |= _tunnels(landscape, pair, config, find)
-        length = curves["sheet"].length()
-        bends = random_bends(
-            landscape, pair.a, pair.b, length=length, count=config.bends, points=config.bend_points, generator=chance
-        )
+        bends = _random_bends(landscape, pair, curves["sheet"].length(), config, chance, draw)
+        if alignable(landscape):
+            curves[ALIGNED] = Path(torch.stack([pair.a, align(landscape, pair.a, pair.b, generator=match)]))
     t = torch.linspace(0, 1, config.points, dtype=landscape.dtype, device=landscape.device)[:, None]
     along = {
         name: torch.stack(
@@ -95,11 +99,26 @@ def _tunnels(landscape: Landscape, pair: Ends, config: TunnelsConfig, generator:
     return {method: found(method, stream) for method, stream in zip(METHODS, streams, strict=True)}
 
 
+def _random_bends(
+    landscape: Landscape, pair: Ends, length: float, config: TunnelsConfig, directions: Generator, examples: Generator
+) -> Tensor:
+    """The barriers of random bends, each on examples of its own where all of them would cost too much."""
+
+    def barriers(view: Landscape, count: int) -> Tensor:
+        return random_bends(
+            view, pair.a, pair.b, length=length, count=count, points=config.bend_points, generator=directions
+        )
+
+    if sampled(landscape, config.examples, examples) is landscape:
+        return barriers(landscape, config.bends)
+    return torch.cat([barriers(sampled(landscape, config.examples, examples), 1) for _ in range(config.bends)])
+
+
 def _functions(landscape: Landscape) -> dict[str, Callable[[Tensor], Tensor]]:
     """What is taken along each path: the loss, and what else the landscape can say of a point."""
     functions: dict[str, Callable[[Tensor], Tensor]] = {"loss": lambda points: evaluate(landscape, points)}
     if isinstance(landscape, Predictive):
-        held_out = landscape.held_out
+        held_out = landscape.held_out or landscape
         functions |= {
             "accuracy": landscape.accuracy,
             "held_out_loss": lambda points: evaluate(held_out, points),

@@ -46,7 +46,8 @@ def measure(landscape: Landscape, runs: Sequence[Run], config: TwoHalvesConfig, 
             cosine[row] = (unit @ unit.T).cpu().numpy()
             size[row] = norms.cpu().numpy() / pair.separation
             changed[row] = _changed(landscape, pair.a[None], points)
-    bent = size.max(axis=1) >= STRAIGHT
+    straight = size.max(axis=1) < STRAIGHT
+    cosine[straight] = np.nan  # of rounding errors
     within, across = _halves(cosine)
     return xr.Dataset(
         {
@@ -55,7 +56,7 @@ def measure(landscape: Landscape, runs: Sequence[Run], config: TwoHalvesConfig, 
             "changed": (("path", "place"), changed),
             "within": ("path", within),
             "across": ("path", across),
-            "bent": ("path", bent),
+            "straight": ("path", straight, {"meaning": "whether the path deviates by less than 1e-6 |b - a|"}),
             "separation": pair.separation,
             "coincide": pair.coincide,
             **training(runs),
@@ -99,11 +100,11 @@ def _halves(cosine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _changed(landscape: Landscape, end: Tensor, points: Tensor) -> np.ndarray:
-    """How much of the function at the first end has changed: held-out labels, or short axes of axis-aligned wedges."""
+    """How much of the function at the first end has changed: labels (held-out ones if there are any), or short axes."""
     if isinstance(landscape, Predictive):
-        held_out = landscape.held_out
-        labels = held_out.predict(points).argmax(dim=2)
-        changed = (labels != held_out.predict(end).argmax(dim=2)).double().mean(dim=1)
+        seen = landscape.held_out or landscape
+        labels = seen.predict(points).argmax(dim=2)
+        changed = (labels != seen.predict(end).argmax(dim=2)).double().mean(dim=1)
     elif isinstance(landscape, WedgeLandscape) and landscape.oriented == "axes":
         first = landscape.nearest(end)
         kept = torch.isin(landscape.nearest(points), first[first >= 0]).sum(dim=1)
@@ -119,12 +120,12 @@ def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
     Optima that coincide and paths that do not bend show no halves: their seeds count as 0.
     """
     dataset = results["two-halves"]
-    bent = dataset["bent"] & ~dataset["coincide"]
+    defined = ~(dataset["straight"] | dataset["coincide"])
     parts = []
     for path in PATHS:
         for name, values, threshold in (
             ("agree within", dataset["within"], AGREE),
             ("orthogonal across", 1 - dataset["across"], ORTHOGONAL),
         ):
-            parts.append(part(f"{path}: {name}", values.where(bent, 0.0).sel(path=path).values, threshold))
+            parts.append(part(f"{path}: {name}", values.where(defined, 0.0).sel(path=path).values, threshold))
     return combine(parts, dataset)

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_points
 from nwedge._random import uniform
+from nwedge.geometry.combination import Terms
 
 
 @runtime_checkable
@@ -37,13 +38,16 @@ Kind = TypeVar("Kind", bound="VertexChart")
 
 @runtime_checkable
 class VertexChart(Chart, Protocol):
-    """A chart that is linear in its vertices, embed(c) = W(c) V, some of which are free to be trained."""
+    """A chart that is linear in its vertices, some of which are free to be trained.
+
+    embed(c) = sum_j w_j V[r_j] with (r, w) = terms(c).
+    """
 
     vertices: Float[Tensor, "vertex ambient"]
     free: tuple[int, ...]
 
-    def weights(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch vertex"]:
-        """W(c): how much each vertex counts at each coordinate; rows sum to 1."""
+    def terms(self, coords: Float[Tensor, "batch coords"]) -> Terms:
+        """The rows of the vertices that count at each coordinate and how much, both (batch, term); weights sum to 1."""
         ...
 
     def moved(self: Kind, vertices: Float[Tensor, "vertex ambient"]) -> Kind:

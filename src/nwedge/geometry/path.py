@@ -7,13 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nwedge._checks import check_integer, check_points
+from nwedge._checks import check_integer
 from nwedge._random import uniform
+from nwedge.geometry.combination import OfVertices, Terms
 
 Kind = TypeVar("Kind", bound="_Curve")
 
 
-class _Curve:
+class _Curve(OfVertices):
     """What the curves share: a first and a last vertex that are fixed, free ones between, and t in [0, 1]."""
 
     dim = 1
@@ -36,15 +37,6 @@ class _Curve:
     def moved(self: Kind, vertices: Float[Tensor, "vertex ambient"]) -> Kind:
         """The same kind of curve with other vertices."""
         return type(self)(vertices)
-
-    def weights(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch vertex"]:
-        """How much each vertex counts at each position."""
-        raise NotImplementedError
-
-    def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
-        """The points at positions t in [0, 1], shape (batch, ambient)."""
-        check_points(self, coords, "coords")
-        return self.weights(coords) @ self.vertices
 
     def coordinates(self, count: int, generator: Generator) -> Float[Tensor, "count 1"]:
         """Uniform positions in [0, 1]."""
@@ -71,10 +63,13 @@ class Path(_Curve):
         ValueError: fewer than 2 vertices.
     """
 
-    def weights(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch vertex"]:
-        """Hat functions, shape (batch, vertex)."""
-        places = torch.arange(len(self.vertices), dtype=self.dtype, device=self.device)
-        return (1 - (coords.clamp(0, 1) * (len(places) - 1) - places).abs()).clamp(min=0)
+    def terms(self, coords: Float[Tensor, "batch coords"]) -> Terms:
+        """The ends of the segment that a position lies on."""
+        segments = len(self.vertices) - 1
+        place = coords.clamp(0, 1) * segments
+        first = place.detach().floor().clamp(max=segments - 1)
+        rows = first.nan_to_num().long()  # a NaN stays one, in the weights
+        return torch.cat([rows, rows + 1], dim=1), torch.cat([1 - (place - first), place - first], dim=1)
 
 
 class Bezier(_Curve):
@@ -89,8 +84,8 @@ class Bezier(_Curve):
         ValueError: fewer than 2 vertices.
     """
 
-    def weights(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch vertex"]:
-        """Bernstein polynomials, shape (batch, vertex)."""
+    def terms(self, coords: Float[Tensor, "batch coords"]) -> Terms:
+        """Every control point, with the Bernstein polynomials."""
         degree = len(self.vertices) - 1
-        terms = [math.comb(degree, j) * (1 - coords) ** (degree - j) * coords**j for j in range(degree + 1)]
-        return torch.cat(terms, dim=1)
+        powers = [math.comb(degree, j) * (1 - coords) ** (degree - j) * coords**j for j in range(degree + 1)]
+        return torch.arange(degree + 1, device=self.device).repeat(len(coords), 1), torch.cat(powers, dim=1)

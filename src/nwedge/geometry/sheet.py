@@ -4,14 +4,15 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nwedge._checks import check_integer, check_points
+from nwedge._checks import check_integer
 from nwedge._random import uniform
+from nwedge.geometry.combination import OfVertices, Terms
 
 MOST_OPTIMA = 16
 """2^16 - 1 vertices; beyond that a sheet is larger than any set of runs would need."""
 
 
-class Sheet:
+class Sheet(OfVertices):
     """The barycentric subdivision of the simplex over m optima, with a free vertex for every subset of 2 or more.
 
     A point of the flat simplex has weights l over the optima, its coordinates being l_2 .. l_m. Sorted downwards they
@@ -54,19 +55,13 @@ class Sheet:
         """The sheet over the same optima with other vertices."""
         return Sheet(self.optima, vertices)
 
-    def weights(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch vertex"]:
-        """How much each vertex counts, shape (batch, 2^m - 1); m entries of a row are not zero."""
+    def terms(self, coords: Float[Tensor, "batch coords"]) -> Terms:
+        """The m vertices of the face that a point of the simplex (all coordinates >= 0, sum <= 1) lies on."""
         share = torch.cat([1 - coords.sum(1, keepdim=True), coords], dim=1)
         share, order = share.sort(dim=1, descending=True, stable=True)
         rank = torch.arange(1, self.dim + 2, dtype=self.dtype, device=self.device)
         below = torch.cat([share[:, 1:], torch.zeros_like(share[:, :1])], dim=1)
-        subset = (2**order).cumsum(1) - 1
-        return share.new_zeros(len(coords), len(self.vertices)).scatter(1, subset, rank * (share - below))
-
-    def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
-        """The points of the sheet at coordinates in the simplex (all >= 0, sum <= 1), shape (batch, ambient)."""
-        check_points(self, coords, "coords")
-        return self.weights(coords) @ self.vertices
+        return (2**order).cumsum(1) - 1, rank * (share - below)
 
     def coordinates(self, count: int, generator: Generator) -> Float[Tensor, "count coords"]:
         """Uniform over the simplex: weights from Dirichlet(1, ..., 1)."""

@@ -1,6 +1,7 @@
 """A landscape seen through a chart is a landscape."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -60,9 +61,10 @@ class RestrictedPredictive(RestrictedLandscape):
     landscape: Predictive
 
     @property
-    def held_out(self) -> "RestrictedPredictive":
-        """The held-out data seen through the same chart."""
-        return RestrictedPredictive(self.landscape.held_out, self.chart, self.origin)
+    def held_out(self) -> "RestrictedPredictive | Any":  # as in NetworkLandscape
+        """The held-out data seen through the same chart; None where there are none."""
+        unseen = self.landscape.held_out
+        return None if unseen is None else RestrictedPredictive(unseen, self.chart, self.origin)
 
     def predict(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch examples classes"]:
         """The probability of each class for each example."""

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from nwedge._checks import check_points
 from nwedge._random import derive
 from nwedge.geometry import VertexChart
+from nwedge.geometry.combination import combine
 from nwedge.landscape import Landscape
 
 QUADRATURE = 128
@@ -42,8 +43,8 @@ class SpannedLandscape(Generic[C]):
         self.dtype, self.device = landscape.dtype, landscape.device
         self._coords = chart.coordinates(QUADRATURE, derive(0, "quadrature"))
         self._free = torch.tensor(chart.free, device=self.device)
-        moves = torch.zeros(len(chart.vertices), dtype=torch.bool, device=self.device)
-        self._fixed = (~moves.index_fill(0, self._free, True)).nonzero().flatten()
+        numbers = torch.arange(len(chart.free), device=self.device)
+        self._number = torch.full((len(chart.vertices),), -1, device=self.device).index_copy(0, self._free, numbers)
 
     @property
     def start(self) -> Float[Tensor, " dim"]:
@@ -52,7 +53,7 @@ class SpannedLandscape(Generic[C]):
 
     def chart_at(self, point: Float[Tensor, " dim"]) -> C:
         """The chart whose free vertices are this point."""
-        return self.chart.moved(self.chart.vertices.index_copy(0, self._free, self._vertices(point)))
+        return self.chart.moved(self.chart.vertices.index_copy(0, self._free, point.view(-1, self.chart.ambient)))
 
     def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The mean loss over the fixed coordinates, shape (batch,)."""
@@ -63,17 +64,20 @@ class SpannedLandscape(Generic[C]):
         self, points: Tensor, landscapes: Sequence[Landscape], coords: Sequence[Tensor]
     ) -> Float[Tensor, " batch"]:
         """Row by row, the mean loss over a row's own coordinates in its own view of the landscape."""
-        rows = zip(points, landscapes, coords, strict=True)
-        return torch.stack([view.loss(self._embed(point, at)).mean() for point, view, at in rows])
+        rows = zip(self._embed(points, coords), landscapes, strict=True)
+        return torch.stack([view.loss(embedded).mean() for embedded, view in rows])
 
-    def _vertices(self, point: Tensor) -> Tensor:
-        return point.view(len(self._free), self.chart.ambient)
-
-    def _embed(self, point: Tensor, coords: Tensor) -> Tensor:
-        """`chart_at(point).embed(coords)`, without a copy of all vertices."""
-        weights = self.chart.weights(coords)
-        fixed = weights[:, self._fixed] @ self.chart.vertices[self._fixed]
-        return fixed + weights[:, self._free] @ self._vertices(point)
+    def _embed(self, points: Tensor, coords: Sequence[Tensor]) -> Sequence[Tensor]:
+        """`chart_at(point).embed(at)` for each point and its coordinates, without a copy of any vertices."""
+        counts = [len(at) for at in coords]
+        rows, weights = self.chart.terms(torch.cat(list(coords)))
+        number = self._number[rows]
+        moves = number >= 0
+        first = len(self._free) * torch.arange(len(points), device=self.device)
+        number = number + first.repeat_interleave(torch.tensor(counts, device=self.device))[:, None]
+        fixed = combine(self.chart.vertices, rows * ~moves, weights * ~moves)
+        free = combine(points.reshape(-1, self.chart.ambient), number * moves, weights * moves)
+        return (fixed + free).split(counts)
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """The chart's own free vertices, `count` times: training starts from there."""

@@ -93,6 +93,7 @@ def descend(
     rows = len(start)
     rate = _per_row("lr", lr, start)
     decay = _per_row("weight_decay", weight_decay, start)
+    decays = bool(decay.any())
     update = _Sgd(_per_row("momentum", momentum, start)) if optimizer == "sgd" else _Adam(momentum)
     factor = _schedule(schedule, steps)
     streams = one_per_row(generator, rows)
@@ -112,13 +113,14 @@ def descend(
         stopped = torch.where(alive & ~finite, step, stopped)
         alive = alive & finite
         losses[:, step] = torch.where(alive, loss, math.nan)
-        slope = slope + decay * points
+        if decays:
+            slope = torch.addcmul(slope, decay, points)
         if constraint is not None:
             slope = constraint.tangent(points, slope)
-        moved = points - rate * factor(step) * update(slope)
+        moved = torch.addcmul(points, rate * factor(step), update(slope), value=-1)
         if constraint is not None:
             moved = constraint.project(moved)
-        points = torch.where(alive[:, None], moved, points)
+        points = moved if bool(alive.all()) else torch.where(alive[:, None], moved, points)
     _warn(stopped)
     return Descent(
         points=points,
@@ -147,14 +149,18 @@ class _Adam:
     def __init__(self, momentum: float | Sequence[float] | Tensor) -> None:
         if torch.as_tensor(momentum).any():
             raise ValueError(f"momentum belongs to the optimizer 'sgd'; Adam's is fixed at {BETA_1}")
-        self.step, self.first, self.second = 0, 0.0, 0.0
+        self.step, self.first, self.second, self.change = 0, None, None, None
 
     def __call__(self, slope: Tensor) -> Tensor:
+        """The change, in memory that the next call overwrites: with millions of weights, fresh memory costs most."""
+        if self.first is None or self.second is None:
+            self.first, self.second, self.change = (torch.zeros_like(slope) for _ in range(3))
         self.step += 1
-        self.first = BETA_1 * self.first + (1 - BETA_1) * slope
-        self.second = BETA_2 * self.second + (1 - BETA_2) * slope**2
-        root = (self.second / (1 - BETA_2**self.step)).sqrt()
-        return self.first / (1 - BETA_1**self.step) / (root + EPSILON)
+        self.first.lerp_(slope, 1 - BETA_1)
+        self.second.mul_(BETA_2).addcmul_(slope, slope, value=1 - BETA_2)
+        root = (1 - BETA_2**self.step) ** 0.5
+        change = torch.sqrt(self.second, out=self.change).add_(EPSILON * root)
+        return torch.div(self.first, change, out=change).mul_(root / (1 - BETA_1**self.step))
 
 
 def _check_finite(start: Tensor) -> None:

@@ -109,21 +109,62 @@ def ensemble_scores(landscape: Predictive, points: Float[Tensor, "points dim"]) 
         TypeError: a landscape that does not predict or has no labels.
         ValueError, TypeError: no points, or points that are not the landscape's.
     """
-    _check_predictive(landscape, points)
-    labels = getattr(landscape, "labels", None)
-    if labels is None:
-        raise TypeError(f"scores need the labels of the examples; {type(landscape).__name__} has no attribute labels")
-    weights, predictions, single = RunningAverage(), RunningAverage(), []
+    members = _Members(landscape, points)
     for point in points:
-        probabilities = landscape.predict(point[None])[0]
-        weights.update(point)
-        predictions.update(probabilities)
-        single.append(_scores(probabilities, labels))
-    return EnsembleScores(
-        ensemble=_scores(predictions.average, labels),
-        average=_scores(landscape.predict(weights.average[None])[0], labels),
-        single=Scores(*(torch.stack([getattr(one, name) for one in single]) for name in ("accuracy", "loss", "ece"))),
-    )
+        members.add(point)
+    return members.scores()
+
+
+def running_scores(landscape: Predictive, points: Float[Tensor, "points dim"]) -> list[EnsembleScores]:
+    """The scores of the first point, of the first two, ..., of all, as `ensemble_scores` gives them.
+
+    Each point is predicted with once, and so is each weight average.
+
+    Args:
+        landscape: a predictive landscape with `labels`.
+        points: the members in their order, shape (points, dim).
+
+    Raises:
+        TypeError: a landscape that does not predict or has no labels.
+        ValueError, TypeError: no points, or points that are not the landscape's.
+    """
+    members = _Members(landscape, points)
+    found = []
+    for point in points:
+        members.add(point)
+        found.append(members.scores())
+    return found
+
+
+class _Members:
+    """The members of an ensemble so far: the averages of their weights and predictions, and the scores of each."""
+
+    def __init__(self, landscape: Predictive, points: Tensor) -> None:
+        _check_predictive(landscape, points)
+        labels = getattr(landscape, "labels", None)
+        if labels is None:
+            name = type(landscape).__name__
+            raise TypeError(f"scores need the labels of the examples; {name} has no attribute labels")
+        self.landscape, self.labels = landscape, labels
+        self.weights, self.predictions = RunningAverage(), RunningAverage()
+        self.single: list[Scores] = []
+
+    def add(self, point: Tensor) -> None:
+        probabilities = self._predict(point)
+        self.weights.update(point)
+        self.predictions.update(probabilities)
+        self.single.append(_scores(probabilities, self.labels))
+
+    def scores(self) -> EnsembleScores:
+        names = ("accuracy", "loss", "ece")
+        return EnsembleScores(
+            ensemble=_scores(self.predictions.average, self.labels),
+            average=_scores(self._predict(self.weights.average), self.labels),
+            single=Scores(*(torch.stack([getattr(one, name) for one in self.single]) for name in names)),
+        )
+
+    def _predict(self, point: Tensor) -> Tensor:
+        return self.landscape.predict(point[None])[0]
 
 
 def expected_calibration_error(

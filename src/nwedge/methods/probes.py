@@ -144,13 +144,8 @@ def extent(
         ValueError, TypeError: a point or directions that are not the landscape's, directions that are not of length 1,
             a level that is not finite, or a cap that is not positive.
     """
-    _check_point(landscape, point)
-    check_points(landscape, directions, "directions")
-    _check_unit(directions)
-    _check_level(level)
-    cap = EXTENT_CAP * max(1.0, point.norm().item()) if most is None else most
-    check_positive("most", cap)
-    grid = cap * torch.tensor(EXTENT_GRID, dtype=point.dtype, device=point.device)
+    _check_extent(landscape, point, directions, level)
+    grid = _extent_grid(point, extent_cap(point) if most is None else most)
     below = evaluate(landscape, point[None]) <= level
     parts = []
     for block in directions.split(_rows_at_once(landscape)):
@@ -164,6 +159,39 @@ def extent(
     return torch.where(censored, grid[-1], found), censored
 
 
+def extent_cap(point: Float[Tensor, " dim"]) -> float:
+    """The distance up to which extents from a point are followed: 10 |P|, or 10 where |P| < 1."""
+    return EXTENT_CAP * max(1.0, point.norm().item())
+
+
+def mean_extent(
+    landscape: Landscape, point: Float[Tensor, " dim"], directions: Float[Tensor, "direction dim"], level: float
+) -> float:
+    """The distance at which the mean loss over directions first exceeds a level, sought as by `extent`.
+
+    Args:
+        landscape: any landscape.
+        point: P, shape (dim,).
+        directions: unit vectors, at least one, shape (direction, dim).
+        level: the loss level.
+
+    Returns:
+        The distance: infinite where the level is not exceeded up to the cap, NaN where the start is above the level or
+        the mean is NaN before.
+
+    Raises:
+        ValueError, TypeError: as `extent`.
+    """
+    _check_extent(landscape, point, directions, level)
+
+    def mean(rows: Tensor, distances: Tensor) -> Tensor:
+        means = [evaluate(landscape, point + distance * directions).mean() for distance in distances]
+        return torch.stack(means) if means else distances
+
+    below = evaluate(landscape, point[None]) <= level
+    return _first_crossing(mean, below, _extent_grid(point, extent_cap(point)), level).item()
+
+
 def radial_width(
     landscape: Landscape,
     points: Float[Tensor, "point dim"],
@@ -172,12 +200,14 @@ def radial_width(
     directions: int,
     generator: Generator,
     steps: int = 18,
+    halvings: int = HALVINGS,
 ) -> RadialWidth:
     """How far each point can be rotated about the origin toward random directions before the loss crosses a level.
 
     P(t) = |P| (cos t P/|P| + sin t u) with u uniform among the unit vectors normal to P. The losses are taken at
     `steps` even angles up to 90 degrees, outward to the first that exceeds the level; the step before it is bisected
-    12 times. On one wedge, from an optimum, the angle is `nwedge.landscapes.theory.radial_angle` up to O(1/sqrt(s)).
+    `halvings` times. On one wedge, from an optimum, the angle is `nwedge.landscapes.theory.radial_angle` up to
+    O(1/sqrt(s)).
 
     Args:
         landscape: any landscape of at least 2 dimensions.
@@ -186,6 +216,7 @@ def radial_width(
         directions: how many for each point, each point having its own.
         generator: of the directions.
         steps: angles of the grid.
+        halvings: bisections, so that an angle is known to 45 degrees / (steps 2^halvings).
 
     Raises:
         ValueError, TypeError: points that are not the landscape's or lie at the origin, a level that is not finite, or
@@ -197,6 +228,7 @@ def radial_width(
     _check_level(level)
     check_integer("directions", directions, 1)
     check_integer("steps", steps, 1)
+    check_integer("halvings", halvings, 0)
     check_integer("the dimension in which points rotate", landscape.dim, 2)
     radius = points.norm(dim=1, keepdim=True)
     if bool((radius == 0).any()):
@@ -214,12 +246,14 @@ def radial_width(
             t, own = angles[:, None], owner[rows]
             return evaluate(landscape, radius[own] * (t.cos() * axes[own] + t.sin() * turned[rows]))
 
-        parts.append(_first_crossing(losses, below[owner], grid, level))
+        parts.append(_first_crossing(losses, below[owner], grid, level, halvings))
     angles = torch.cat(parts).view(len(points), directions)
     return RadialWidth(level=level, angles=angles, censored=angles.isinf(), undefined=~below)
 
 
-def _first_crossing(curves: Curves, below: Tensor, grid: Tensor, level: float) -> Float[Tensor, " row"]:
+def _first_crossing(
+    curves: Curves, below: Tensor, grid: Tensor, level: float, halvings: int = HALVINGS
+) -> Float[Tensor, " row"]:
     """Where each curve that starts below the level first exceeds it on the grid, refined by bisection.
 
     Infinite where it never does; NaN where the start is not below, or where the loss becomes NaN before.
@@ -230,7 +264,7 @@ def _first_crossing(curves: Curves, below: Tensor, grid: Tensor, level: float) -
         rows = outside.isinf().nonzero().flatten()
         losses = curves(rows, position.expand(len(rows)))
         _narrow(inside, outside, rows, position, losses, level)
-    for _ in range(HALVINGS):
+    for _ in range(halvings):
         rows = outside.isfinite().nonzero().flatten()
         middle = (inside[rows] + outside[rows]) / 2
         _narrow(inside, outside, rows, middle, curves(rows, middle), level)
@@ -268,6 +302,18 @@ def _check_point(landscape: Landscape, point: Tensor) -> None:
     if tuple(point.shape) != (landscape.dim,):
         raise ValueError(f"point must be a flat vector of shape ({landscape.dim},); got {tuple(point.shape)}")
     check_points(landscape, point[None], "point")
+
+
+def _extent_grid(point: Tensor, cap: float) -> Tensor:
+    check_positive("most", cap)
+    return cap * torch.tensor(EXTENT_GRID, dtype=point.dtype, device=point.device)
+
+
+def _check_extent(landscape: Landscape, point: Tensor, directions: Tensor, level: float) -> None:
+    _check_point(landscape, point)
+    check_points(landscape, directions, "directions")
+    _check_unit(directions)
+    _check_level(level)
 
 
 def _check_level(level: float) -> None:

@@ -1,6 +1,6 @@
 """Sections: training inside random affine planes, and the loss that each plane reaches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,16 +8,16 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from nwedge._checks import check_points
-from nwedge._random import one_per_row
+from nwedge._random import one_per_row, spawn
 from nwedge.geometry import RandomSubspace
 from nwedge.landscape import Landscape, evaluate
-from nwedge.landscapes.restricted import RestrictedLandscape, restrict
+from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.descent import Schedule, descend
 
 ROUNDS = 20
 """The most wedges on which a descent is polished; each is nearer than the last, and a few suffice."""
-
-Basis = Callable[[Tensor], Tensor]
+BYTES_AT_ONCE = 2**28
+"""What the bases of the planes that are trained together may take: 256 MiB."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,20 @@ def section(
     steps: int,
     optimizer: str = "adam",
     schedule: str | Schedule | None = "cosine",
+    judge: Landscape | None = None,
     generator: Generator | Sequence[Generator],
 ) -> Section:
     """Train inside random d-dimensional affine planes: minimise L(o + Q c) over c from c = 0, one plane per origin o.
 
-    All learning rates are tried in each plane at once, and the one that ends at the lowest full loss counts.
+    All learning rates are tried in each plane, all planes and rates at once, and the rate that ends at the lowest full
+    loss counts.
 
-    On a landscape with `short_basis` (the wedge model) each descent ends with an exact polish: min over c of
-    |B (o + Q c)| by least squares in float64, B being the basis of the short directions of the nearest wedge, until the
-    nearest wedge stays the same; descent alone stops far above the plane's lowest point. The better of the polished
-    and the unpolished point counts.
+    On a wedge model the descents end with an exact polish, min over c of |B (o + Q c)| by least squares in float64, B
+    being a basis of the short directions of one wedge; descent alone stops far above the plane's lowest point. Sampled
+    wedges are tried one and all, so that the plane's lowest point is found whatever the descent. The complete family is
+    polished from the end of each descent on the nearest wedge, until that stays the same (the concentration steps of
+    least trimmed squares): descents at several rates end on several wedges and come lower than a polish of the origin
+    alone (steps=0). The better of the polished and the unpolished point counts.
 
     Args:
         landscape: any landscape.
@@ -67,13 +71,16 @@ def section(
         steps: of each descent; 0 leaves the polish alone.
         optimizer: "sgd" or "adam".
         schedule: of the learning rate, as in `nwedge.descend`.
+        judge: the landscape on which the losses reached are taken, such as the same network on fewer of its examples;
+            None takes `landscape`.
         generator: of the minibatches: one, from which each plane's own stream is derived, or one per plane.
 
     Raises:
         ValueError, TypeError: origins that are not the landscape's, seeds of another number than the planes, no
             learning rate, or what `RandomSubspace` and `nwedge.descend` refuse.
 
-    Source: Li et al. 2018, arXiv 1804.08838; FJ19 section 3.1, arXiv 1906.04724.
+    Source: Li et al. 2018, arXiv 1804.08838; FJ19 section 3.1, arXiv 1906.04724; for the concentration steps Rousseeuw
+    and Van Driessen 2006, "Computing LTS regression for large data sets".
     """
     check_points(landscape, origins, "origins")
     if len(origins) == 0:
@@ -83,46 +90,119 @@ def section(
     rates = torch.as_tensor(lr, dtype=landscape.dtype, device=landscape.device).flatten()
     if len(rates) == 0:
         raise ValueError("lr must hold at least one learning rate; got none")
-    polish: Basis | None = getattr(landscape, "short_basis", None)
+    streams = one_per_row(generator, len(origins))
+    together = max(1, BYTES_AT_ONCE // (landscape.dim * d * landscape.dtype.itemsize))
     best = []
-    for origin, seed, stream in zip(origins, seeds, one_per_row(generator, len(origins)), strict=True):
-        chart = RandomSubspace(landscape.dim, d, kind, seed, dtype=landscape.dtype, device=landscape.device)
-        plane = restrict(landscape, chart, origin)
-        start = plane.initial(len(rates), stream)
+    for first in range(0, len(origins), together):
+        some = slice(first, first + together)
+        charts = [
+            RandomSubspace(landscape.dim, d, kind, seed, dtype=landscape.dtype, device=landscape.device)
+            for seed in seeds[some]
+        ]
+        planes = _Planes(landscape, origins[some], torch.stack([chart.basis for chart in charts]), len(rates))
         found = descend(
-            plane, start, optimizer=optimizer, lr=rates, steps=steps, schedule=schedule, generator=stream
-        ).points
-        points = plane.embed(found)
-        losses = evaluate(landscape, points)
-        if polish is not None:
-            polished = _polished(plane, points, polish)
-            lower = evaluate(landscape, polished)
-            points = torch.where((lower < losses)[:, None], polished, points)
-            losses = torch.where(lower < losses, lower, losses)
-        row = losses.nan_to_num(nan=torch.inf).argmin()
-        best.append((losses[row], points[row], rates[row]))
+            planes,
+            planes.initial(len(charts) * len(rates), streams[first]),
+            optimizer=optimizer,
+            lr=rates.repeat(len(charts)),
+            steps=steps,
+            schedule=schedule,
+            generator=[own for stream in streams[some] for own in spawn(stream, len(rates))],
+        )
+        ends = planes.embed(found.points).view(len(charts), len(rates), -1)
+        best.extend(
+            _best(landscape, judge or landscape, own, basis, rates)
+            for own, basis in zip(ends, planes.bases, strict=True)
+        )
     losses, points, chosen = map(torch.stack, zip(*best, strict=True))
     return Section(losses, points, chosen)
 
 
-def _polished(plane: RestrictedLandscape, points: Tensor, short_basis: Basis) -> Tensor:
-    """The points moved within their plane to the least distance from their nearest wedges."""
-    identity = torch.eye(plane.dim, dtype=plane.dtype, device=plane.device)
-    directions = plane.chart.embed(identity).double()
-    return torch.cat([_polished_point(point[None], directions, short_basis) for point in points])
+class _Planes:
+    """Planes side by side as a landscape over their coordinates: `rates` rows of a batch in each plane, in order."""
+
+    def __init__(self, landscape: Landscape, origins: Tensor, bases: Tensor, rates: int) -> None:
+        self.landscape, self.origins, self.bases, self.rates = landscape, origins, bases, rates
+        self.dim, self.dtype, self.device = bases.shape[2], landscape.dtype, landscape.device
+
+    def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
+        """The points o + Q c, each row in the plane that is its own."""
+        moves = coords.view(len(self.origins), self.rates, self.dim) @ self.bases.mT
+        return (self.origins[:, None] + moves).flatten(0, 1)
+
+    def loss(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, " batch"]:
+        """The loss of the whole landscape there."""
+        return self.landscape.loss(self.embed(points))
+
+    def initial(self, count: int, generator: Generator) -> Float[Tensor, "count coords"]:
+        """Zeros: a plane is entered at its origin."""
+        return torch.zeros(count, self.dim, dtype=self.dtype, device=self.device)
+
+    def minibatch(self, generator: Generator | Sequence[Generator]) -> "_Planes":
+        """The stochastic view of the whole landscape, seen through the same planes."""
+        return _Planes(self.landscape.minibatch(generator), self.origins, self.bases, self.rates)
 
 
-def _polished_point(point: Tensor, directions: Tensor, short_basis: Basis) -> Tensor:
+def _best(
+    landscape: Landscape, judge: Landscape, ends: Tensor, basis: Tensor, rates: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The lowest loss of one plane, its point and its rate, among the ends of the descents and their polished twins."""
+    rows = torch.arange(len(ends), device=ends.device)
+    points = ends
+    if isinstance(landscape, WedgeLandscape):
+        polished, sources = _polished(landscape, ends, basis.double())
+        points, rows = torch.cat([ends, polished]), torch.cat([rows, sources])
+    losses = evaluate(judge, points)
+    lowest = losses.nan_to_num(nan=torch.inf).argmin()
+    return losses[lowest], points[lowest], rates[rows[lowest]]
+
+
+def _polished(landscape: WedgeLandscape, ends: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """Points of a plane at the least distance from a wedge, and for each the row of the end that it started from."""
+    if landscape.wedges is None:
+        found = [_on_nearest(landscape, end[None], basis) for end in ends]
+        return torch.cat(found), torch.arange(len(ends), device=ends.device)
+    start = ends[:1].double()
+    found = [start + _move(short @ start[0], short @ basis) @ basis.T for short in _short_bases(landscape)]
+    return torch.cat(found).to(ends.dtype), torch.zeros(len(found), dtype=torch.int64, device=ends.device)
+
+
+def _short_bases(landscape: WedgeLandscape) -> list[Tensor]:
+    """An orthonormal basis of the short directions of each sampled wedge, in float64."""
+    if landscape.axes is not None:
+        identity = torch.eye(landscape.dim, dtype=torch.float64, device=landscape.device)
+        return [identity[axes[axes >= 0]] for axes in landscape.axes]
+    assert landscape.bases is not None
+    short = landscape.short
+    return list(landscape.bases.double().split(short if isinstance(short, int) else list(short)))
+
+
+def _on_nearest(landscape: WedgeLandscape, point: Tensor, basis: Tensor) -> Tensor:
+    """A point moved within its plane to the least distance from its nearest wedge, until that stays the same."""
     rounding = torch.finfo(point.dtype).eps * point.norm()
     reached = torch.inf
     for _ in range(ROUNDS):
-        basis = short_basis(point)[0].double()
-        basis = basis[basis.any(1)]  # without its padding: least squares on a GPU want full rank
-        heights = point.double() @ basis.T
-        if len(basis) == 0 or not reached - heights.norm() > rounding:  # no nearer wedge than the last: it is the last
+        heights, slopes = _seen(landscape, point, basis)
+        if not reached - heights.norm() > rounding:  # no nearer wedge than the last: it is the last
             break
-        slopes = basis @ directions.T
-        move = torch.linalg.lstsq(slopes, -heights.T).solution
-        reached = (heights + move.T @ slopes.T).norm()
-        point = point + (move.T @ directions).to(point.dtype)
+        move = _move(heights, slopes)
+        reached = (heights + slopes @ move[0]).norm()
+        point = point + (move @ basis.T).to(point.dtype)
     return point
+
+
+def _seen(landscape: WedgeLandscape, point: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """The short coordinates of the nearest wedge at a point, shape (short,), and along the plane, shape (short, d)."""
+    if landscape.oriented == "axes":
+        rows = landscape.nearest(point)[0]
+        return point[0, rows].double(), basis[rows]
+    short = landscape.short_basis(point)[0].double()
+    return short @ point[0].double(), short @ basis
+
+
+def _move(heights: Tensor, slopes: Tensor) -> Tensor:
+    """The coordinates c of the least |heights + slopes c|, shape (1, d)."""
+    if len(heights) == 0:
+        return heights.new_zeros(1, slopes.shape[1])
+    # "gels", whose result does not depend on where in memory the arrays lie; a random plane has full rank
+    return torch.linalg.lstsq(slopes, -heights[:, None], driver="gels").solution.T

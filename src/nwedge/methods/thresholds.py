@@ -12,6 +12,8 @@ from nwedge._checks import check_integer
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
+AROUND = 4
+"""Dimensions visited on each side of the crossing, beyond those that found it."""
 ITERATIONS, HALVINGS, TOLERANCE, RIDGE = 100, 60, 1e-10, 1e-10
 
 
@@ -93,22 +95,25 @@ def find_threshold(
     low: int,
     high: int,
     *,
-    resolution: int = 1,
-    around: int = 4,
+    guess: int | None = None,
+    resolution: float = 1.0,
+    around: int = AROUND,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Threshold:
     """Search for the dimension at which half of the planes succeed, by bisection, and fit it by `fit_threshold`.
 
-    After `low` and `high`, the share of successes is bisected until it crosses one half between two dimensions at most
-    `resolution` apart. From there the search walks down until every plane fails and up until every plane succeeds, in
-    steps of `resolution`, at most `around` each way. No dimension is asked for twice.
+    From `guess` the search strides, each time twice as far, until the share of successes crosses one half, and bisects
+    until the two sides of the crossing are neighbours: at most a factor `resolution` apart, or consecutive integers.
+    From there it walks down until every plane fails and up until every plane succeeds, from neighbour to neighbour, at
+    most `around` each way. No dimension is asked for twice, nor more than `most_visited` in all.
 
     Args:
         succeeds: from d to whether each of some planes of dimension d succeeds, shape (planes,).
         low: the smallest d, at least 1.
         high: the largest d.
-        resolution: the smallest difference between dimensions.
+        guess: where the search starts; None starts at `low`.
+        resolution: the ratio of neighbouring dimensions, at least 1; small dimensions are told apart exactly.
         around: the most dimensions visited on each side of the crossing.
         resamples: of the bootstrap.
         seed: of the bootstrap.
@@ -118,15 +123,18 @@ def find_threshold(
         not cross one half between `low` and `high` and every plane agrees.
 
     Raises:
-        ValueError, TypeError: numbers out of range, `low` not below `high`, or successes that are no non-empty array of
-            0 and 1.
+        ValueError, TypeError: numbers out of range, `low` not below `high`, a guess outside of them, or successes that
+            are no non-empty array of 0 and 1.
     """
     check_integer("low", low, 1)
     check_integer("high", high, 1)
-    check_integer("resolution", resolution, 1)
     check_integer("around", around, 0)
     if low >= high:
         raise ValueError(f"low must be below high; got low={low}, high={high}")
+    guess = low if guess is None else guess
+    check_integer("guess", guess, low, high)
+    if not 1 <= resolution < math.inf:
+        raise ValueError(f"resolution must be a ratio of at least 1; got {resolution}")
     seen: dict[int, np.ndarray] = {}
 
     def share(d: int) -> float:
@@ -134,25 +142,46 @@ def find_threshold(
             seen[d] = _checked_success(np.asarray(succeeds(d)), f"succeeds({d})")
         return float(seen[d].mean())
 
-    crossing = _bisect(share, low, high, resolution)
-    for end, step in ((0.0, -resolution), (1.0, resolution)):
-        for d in range(crossing, crossing + (around + 1) * step, step):
-            if not low <= d <= high or share(d) == end:
+    def walk(d: int, end: float, step: Callable[[int], int]) -> None:
+        for _ in range(around):
+            if share(d) == end:
                 break
+            d = min(high, max(low, step(d)))
+        share(d)
+
+    below, above = _bisect(share, *_bracket(share, low, high, guess, resolution), resolution)
+    walk(above, 1.0, lambda d: max(d + 1, math.floor(d * resolution)))
+    walk(below, 0.0, lambda d: min(d - 1, math.ceil(d / resolution)))
     dims = np.concatenate([np.full(len(planes), d) for d, planes in sorted(seen.items())])
     return fit_threshold(dims, np.concatenate([seen[d] for d in sorted(seen)]), resamples=resamples, seed=seed)
 
 
-def _bisect(share: Callable[[int], float], low: int, high: int, resolution: int) -> int:
-    """The first dimension, to within `resolution`, at which at least half of the planes succeed; `high` if none."""
-    if share(low) >= 0.5:
-        return low
-    if share(high) < 0.5:
-        return high
-    while high - low > resolution:
-        middle = (low + high) // 2
-        low, high = (low, middle) if share(middle) >= 0.5 else (middle, high)
-    return high
+def most_visited(high: int, around: int = AROUND) -> int:
+    """The most dimensions that `find_threshold` asks for up to `high`: to reach the crossing, to bisect it, to walk."""
+    return 2 * high.bit_length() + 2 + 2 * around
+
+
+def _bracket(share: Callable[[int], float], low: int, high: int, guess: int, resolution: float) -> tuple[int, int]:
+    """Two dimensions with the crossing between them, in strides from `guess` that double; from 1 on: 1, 2, 4, 8.
+
+    Where the crossing lies outside, both are `low` or both are `high`.
+    """
+    stride = max(1, round((resolution - 1) * guess))
+    d, up = guess, share(guess) < 0.5
+    while d != (high if up else low):
+        further = min(high, d + stride) if up else max(low, d - stride)
+        if (share(further) >= 0.5) == up:
+            return min(d, further), max(d, further)
+        d, stride = further, 2 * stride
+    return d, d
+
+
+def _bisect(share: Callable[[int], float], below: int, above: int, resolution: float) -> tuple[int, int]:
+    """The crossing between neighbours."""
+    while above > max(below + 1, below * resolution):
+        middle = (below + above) // 2
+        below, above = (below, middle) if share(middle) >= 0.5 else (middle, above)
+    return below, above
 
 
 def _fit(dims: np.ndarray, planes: np.ndarray, tables: np.ndarray) -> list[_Fit]:

@@ -8,7 +8,7 @@ from typing import Any
 from nwedge.report import words
 from nwedge.specs.canonical import Spec
 from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
-from nwedge.specs.tasks import GroupSpec
+from nwedge.specs.tasks import ClaimSpec, TaskSpec
 
 PROFILES = {
     "squared": "the squared distance to the nearest wedge",
@@ -24,11 +24,12 @@ CONTROLS = {
 }
 
 
-def landscapes(groups: Iterable[GroupSpec]) -> dict[str, str]:
-    """One sentence per landscape name, from the groups trained on it."""
+def landscapes(tasks: Iterable[TaskSpec]) -> dict[str, str]:
+    """One sentence per landscape name that claims are measured on."""
     specs: dict[str, list[LandscapeSpec]] = {}
-    for group in groups:
-        specs.setdefault(group.landscape.name, []).append(group.landscape)
+    for task in tasks:
+        if isinstance(task, ClaimSpec):
+            specs.setdefault(task.landscape.name, []).append(task.landscape)
     return {name: _landscape(members) for name, members in specs.items()}
 
 
@@ -40,9 +41,28 @@ def _landscape(specs: Sequence[LandscapeSpec]) -> str:
 
 def fields(spec: Spec) -> str:
     """Every field of a spec with its value, less those that all landscapes have."""
+    return ", ".join(f"{name} {value}" for name, value in values(spec).items())
+
+
+def values(spec: Spec) -> dict[str, str]:
+    """The fields of a spec in words, less those that all landscapes have; those of an inner spec bear its name, too."""
     common = {field.name for field in dataclasses.fields(LandscapeSpec)}
-    names = [field.name for field in dataclasses.fields(spec) if field.name not in common]
-    return ", ".join(f"{name.replace('_', ' ')} {getattr(spec, name)}" for name in names)
+    found: dict[str, str] = {}
+    for field in dataclasses.fields(spec):
+        if field.name not in common:
+            name, given = field.name.replace("_", " "), getattr(spec, field.name)
+            inner = values(given) if isinstance(given, Spec) else None
+            found |= {name: value(name, given)} if inner is None else {f"{name} {key}": inner[key] for key in inner}
+    return found
+
+
+def value(name: str, given: Any) -> str:
+    """The value of a field in words; no number of examples stands for all."""
+    if given is None:
+        return "all" if name == "examples" else "none"
+    if isinstance(given, tuple):
+        return f"({', '.join(value(name, one) for one in given)})" if given else "none"
+    return f"{given:,}" if isinstance(given, int) and not isinstance(given, bool) else str(given)
 
 
 @functools.singledispatch
@@ -90,26 +110,6 @@ def _network(spec: NetworkSpec) -> str:
     )
 
 
-def training(groups: Iterable[GroupSpec]) -> dict[str, str]:
-    """One sentence per landscape name on how its runs were trained."""
-    members: dict[str, list[GroupSpec]] = {}
-    for group in groups:
-        members.setdefault(group.landscape.name, []).append(group)
-    return {name: _training(found) for name, found in members.items()}
-
-
-def _training(groups: Sequence[GroupSpec]) -> str:
-    train, runs = groups[0].train, [run for group in groups for run in group.runs]
-    rates = _values(run.lr for run in runs)
-    decays = _values(run.weight_decay for run in runs)
-    seeds = words.count(len({run.seed for run in runs}), "seed")
-    return (
-        f"{words.count(len(runs), 'run')} from {seeds}: {train.optimizer}, {words.count(train.steps, 'step')}, "
-        f"learning rate {rates} ({train.schedule}), momentum {train.momentum:g}, weight decay {decays}; "
-        f"points kept at {words.count(len(train.keep), 'step')}."
-    )
-
-
 def command(arguments: Mapping[str, Any]) -> str:
     """The command line that the stored arguments stand for, without its directory."""
     parts = ["nwedge replicate"]
@@ -119,7 +119,3 @@ def command(arguments: Mapping[str, Any]) -> str:
         given = "" if value is True else " ".join(map(str, value if isinstance(value, list | tuple) else [value]))
         parts.append(f"--{name.replace('_', '-')} {given}".strip())
     return " ".join(parts)
-
-
-def _values(values: Iterable[float]) -> str:
-    return ", ".join(f"{value:g}" for value in sorted(set(values)))

@@ -5,20 +5,24 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from nwedge._files import whole
-from nwedge.report import provenance, svg, tables, words
+from nwedge.report import overview, parting, provenance, surface, svg, tables, words
 from nwedge.report.figures import DRAWINGS, style
+from nwedge.report.figures import fit as fitted
 from nwedge.report.results import Results, read
 from nwedge.specs.claims import CLAIMS, Claim
 from nwedge.specs.tasks import ClaimSpec
 
 REPORT, FIGURES = "report.html", "figures"
 TEMPLATE = "report.html.j2"
+FIT, SHEETS = "fit", "m-tunnels"
+"""The section and the files of the fit; the claim whose section shows the surfaces."""
 
 
 def write(directory: Path) -> Path:
-    """Draw `figures/<claim>.svg` and `.png` and write `report.html` from the results in a directory.
+    """Draw `figures/<claim>.svg` and `.png`, those of the fit, and `report.html` from the results in a directory.
 
     Every file is written whole or not at all; equal results give equal bytes.
 
@@ -33,7 +37,7 @@ def write(directory: Path) -> Path:
     """
     results = read(directory)
     texts = {claim.id: claim for claim in CLAIMS}
-    asked = _asked(results)
+    asked, columns = overview.asked(results), overview.columns(results)
     environment = Environment(
         loader=PackageLoader("nwedge.report", "."),
         autoescape=True,
@@ -41,16 +45,21 @@ def write(directory: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    landscapes = words.ordered([*_planned(results), *(row["landscape"] for row in results.verdicts)])
+    surfaces = _surfaces(results) if SHEETS in asked else []
     page = environment.get_template(TEMPLATE).render(
         summary=tables.summary(results.verdicts),
-        landscapes=[{"name": name, "title": words.title(name), "kind": words.kind(name)} for name in landscapes],
-        overview=tables.overview(asked, landscapes, results.verdicts),
+        columns=[{"name": name, "title": words.title(name)} for name in columns],
+        overview=overview.rows(results, columns),
+        judged=bool(results.verdicts),
         sections=[_section(claim, texts.get(claim), results, directory / FIGURES) for claim in asked],
-        unasked=[claim for claim in texts if claim not in asked],
+        sheets=SHEETS,
+        surfaces=surfaces,
+        fit=_fit(results, directory / FIGURES),
+        lacking=parting.missing(asked, results.datasets),
         facts=provenance.facts(results),
         seeds=provenance.seeds(results),
         subjects=provenance.landscapes(results),
+        cuts=provenance.cuts(results),
         thresholds=tables.thresholds(results.verdicts),
         tasks=provenance.tasks(results),
         missing=len(results.missing),
@@ -61,18 +70,6 @@ def write(directory: Path) -> Path:
     with whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
-
-
-def _asked(results: Results) -> list[str]:
-    """The claims that were planned or judged, in the order of `CLAIMS`, others after them."""
-    planned = [task.claim for task in results.plan.tasks if isinstance(task, ClaimSpec)]
-    found = dict.fromkeys([*planned, *(row["claim"] for row in results.verdicts)])
-    known = [claim.id for claim in CLAIMS]
-    return [claim for claim in known if claim in found] + [claim for claim in found if claim not in known]
-
-
-def _planned(results: Results) -> list[str]:
-    return [task.landscape.name for task in results.plan.tasks if isinstance(task, ClaimSpec)]
 
 
 def _section(claim: str, text: Claim | None, results: Results, figures: Path) -> dict[str, Any]:
@@ -95,20 +92,49 @@ def _section(claim: str, text: Claim | None, results: Results, figures: Path) ->
         "gaps": tables.gaps(datasets, names),
         "planned": len(planned),
         "done": sum(task.id in results.provenance for task in planned),
-        "settings": provenance.settings(results).get(claim, ""),
+        "settings": provenance.settings(results).get(claim, []),
     }
+
+
+def _fit(results: Results, figures: Path) -> dict[str, Any] | None:
+    """What the page says of fit.json; draws its figure."""
+    if results.fit is None:
+        return None
+    with style.applied():
+        figure = _files(fitted.figure(results.fit), FIT, figures)
+    landscapes = parting.landscapes(results.fit)
+    label = f"The number s of short directions by experiment, on {', '.join(one['title'] for one in landscapes)}"
+    return {"figure": svg.inline(figure, FIT, label), "caption": fitted.CAPTION, "landscapes": landscapes}
+
+
+def _surfaces(results: Results) -> list[dict[str, str]]:
+    """The sheets over three optima of toys and networks, to be turned."""
+    found = []
+    for name in words.ordered(results.sheets):
+        if words.kind(name) != "control":
+            shape = surface.surface(results.sheets[name]["optima"], results.sheets[name]["vertices"])
+            height, centre = (words.number(float(value)) for value in (shape.points[:, 2].max(), shape.vertices[-1, 2]))
+            text = f"greatest height {height}, at the centre {centre}"
+            label = f"{words.title(name)}: a sheet over three optima as a surface above their plane; {text}"
+            found.append({"title": words.title(name), "text": text, "svg": surface.draw(shape, label)})
+    return found
 
 
 def _draw(claim: str, datasets: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]], folder: Path) -> str:
     """Write the two files of a claim's figure; the SVG as a part of the page."""
     drawing = DRAWINGS[claim]
     with style.applied():
-        figure = drawing.figure(datasets, verdicts)
-        style.settle(figure)
-        files = {kind: svg.encode(figure, kind) for kind in ("svg", "png")}
-    for kind, content in files.items():
-        with whole(folder / f"{claim}.{kind}") as temporary:
-            temporary.write_bytes(content)
+        content = _files(drawing.figure(datasets, verdicts), claim, folder)
     outcomes = "; ".join(f"{row['landscape']} {words.outcome(row['landscape'], row['outcome'])}" for row in verdicts)
     label = f"{drawing.CAPTION.split('. ')[0]}. Outcomes: {outcomes or 'none'}."
-    return svg.inline(files["svg"], claim, label)
+    return svg.inline(content, claim, label)
+
+
+def _files(figure: Figure, name: str, folder: Path) -> bytes:
+    """Write a figure as SVG and PNG; the bytes of the SVG."""
+    style.settle(figure)
+    files = {kind: svg.encode(figure, kind) for kind in ("svg", "png")}
+    for kind, content in files.items():
+        with whole(folder / f"{name}.{kind}") as temporary:
+            temporary.write_bytes(content)
+    return files["svg"]

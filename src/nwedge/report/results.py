@@ -1,16 +1,20 @@
-"""What the report reads: the plan, the verdicts, and the stored datasets joined over their seeds."""
+"""What the report reads: the plan, the verdicts, the fit, the stored datasets joined over their seeds, and sheets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from nwedge._files import StoreError, read_json
-from nwedge.plan import VERDICTS, Plan
-from nwedge.specs.tasks import ClaimSpec, TaskSpec
+from nwedge.plan import FIT, VERDICTS, Plan
+from nwedge.specs.tasks import ClaimSpec, SheetSpec, TaskSpec
 from nwedge.store import CorruptResult, Store
+
+SHOWN = 3
+"""The optima of the sheets that are kept as surfaces: they have two dimensions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +24,9 @@ class Results:
     Attributes:
         plan: its arguments and tasks.
         verdicts: the rows of verdicts.json.
+        fit: the content of fit.json; None where there is none.
         datasets: by claim and landscape, joined along the dimension `seed`.
+        sheets: by landscape the `optima` and `vertices` of the first sheet over three optima that could be trained.
         provenance: where and how each stored task was computed, by task id.
         missing: planned tasks without a result.
         failures: the error of each task that failed, by task id.
@@ -29,7 +35,9 @@ class Results:
 
     plan: Plan
     verdicts: Sequence[Mapping[str, Any]]
+    fit: Mapping[str, Any] | None
     datasets: Mapping[str, Mapping[str, xr.Dataset]]
+    sheets: Mapping[str, Mapping[str, np.ndarray]]
     provenance: Mapping[str, Mapping[str, Any]]
     missing: Sequence[TaskSpec]
     failures: Mapping[str, str]
@@ -40,12 +48,13 @@ def read(directory: Path) -> Results:
     """Read all that a replication's directory holds.
 
     Raises:
-        StoreError: no replication, no verdicts, or a damaged plan or list of verdicts.
+        StoreError: no replication, no verdicts, or a damaged plan, list of verdicts or fit.
     """
     plan = Plan.read(directory)
-    verdicts = _verdicts(directory)
+    verdicts, fit = _verdicts(directory), _fit(directory)
     store = Store(directory)
     parts: dict[tuple[str, str], dict[int, xr.Dataset]] = {}
+    sheets: dict[str, Mapping[str, np.ndarray]] = {}
     provenance, missing, damaged = {}, [], []
     for task in plan.tasks:
         if not store.has(task):
@@ -55,12 +64,17 @@ def read(directory: Path) -> Results:
             provenance[task.id] = store.provenance(task)
             if isinstance(task, ClaimSpec):
                 parts.setdefault((task.claim, task.landscape.name), {})[task.seed] = store.read(task).dataset
+            if isinstance(task, SheetSpec) and task.m == SHOWN and task.landscape.name not in sheets:
+                weights = store.read(task).weights
+                if weights.keys() >= _SHEET:
+                    sheets[task.landscape.name] = weights
         except CorruptResult as error:
             damaged.append(str(error))
     datasets: dict[str, dict[str, xr.Dataset]] = {}
     for (claim, landscape), seeds in parts.items():
         datasets.setdefault(claim, {})[landscape] = _over_seeds(seeds)
-    return Results(plan, verdicts, datasets, provenance, missing, _failures(directory, missing), damaged)
+    failures = _failures(directory, missing)
+    return Results(plan, verdicts, fit, datasets, sheets, provenance, missing, failures, damaged)
 
 
 def _failures(directory: Path, missing: Sequence[TaskSpec]) -> dict[str, str]:
@@ -78,7 +92,18 @@ def _verdicts(directory: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _fit(directory: Path) -> dict[str, Any] | None:
+    path = directory / FIT
+    if not path.exists():
+        return None
+    value = read_json(path)
+    if not isinstance(value, dict) or not isinstance(value.get("landscapes"), dict):
+        raise StoreError(f"{path} is damaged or of another version: expected an object with its landscapes")
+    return value
+
+
 _HEAD = {"claim", "landscape", "outcome"}
+_SHEET = {"optima", "vertices"}
 
 
 def _over_seeds(seeds: Mapping[int, xr.Dataset]) -> xr.Dataset:

@@ -1,6 +1,6 @@
 """The tables of the report as plain values for the template: verdicts, their parts, thresholds, numbers, gaps."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,15 +26,10 @@ def verdict(row: Row) -> dict[str, Any]:
         "title": words.title(row["landscape"]),
         "anchor": anchor(row),
         "outcome": words.outcome(row["landscape"], row["outcome"]),
+        "tick": {True: "✓", False: "✗", None: "?"}[good],
         "tone": {True: "good", False: "bad", None: "open"}[good],
         "parts": [_judged(part) for part in row.get("parts") or ()],
     }
-
-
-def overview(claims: Iterable[str], landscapes: Sequence[str], verdicts: Sequence[Row]) -> list[dict[str, Any]]:
-    """One row per claim, with one cell per landscape: its verdict, or None where the claim was not measured on it."""
-    found = {(row["claim"], row["landscape"]): verdict(row) for row in verdicts}
-    return [{"claim": claim, "cells": [found.get((claim, name)) for name in landscapes]} for claim in claims]
 
 
 def summary(verdicts: Sequence[Row]) -> str:
@@ -99,12 +94,14 @@ def _judged(row: Row) -> dict[str, Any]:
     return {
         "part": row.get("part") or "whole",
         "outcome": row["outcome"],
+        "judged": row["outcome"],
         "symbol": words.SYMBOLS.get(row["outcome"], ""),
         "statistic": words.number(row.get("statistic")),
         "interval": words.interval(row.get("interval")),
         "threshold": words.number(row.get("threshold")),
         "seeds": "number of seeds unknown" if seeds is None else words.count(seeds, "seed"),
         "sentence": row.get("sentence") or "",
+        "remark": row.get("sentence" if row.get("statistic") is None else "reason") or "",
     }
 
 

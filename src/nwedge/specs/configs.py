@@ -6,6 +6,8 @@ from nwedge.specs.canonical import Spec
 
 LEVEL = 0.1
 """Success, as a share of the mean loss at random initial points: a tenth is left of what there was to train away."""
+TRAINED_LEVEL = 0.25
+"""Success where training ends above a tenth: the largest loss of a run that counts as trained, in the same share."""
 WIDE_LEVEL = 0.2
 """The level at which the width of a radial tunnel is taken: above the loss of every trained run of a sweep."""
 THRESHOLDS = (0.01, 0.03, 0.1)
@@ -28,31 +30,33 @@ class SectionsConfig(Spec):
     """How random planes are trained in, and where their success is sought.
 
     `level`: success, a share of the mean initial loss; `levels`: the curve of thresholds against the level; `radii`:
-    the radius scan, factors of the plane's origin; `planes`: of each dimension; `kind`: of the subspace; `rates`: the
-    learning rates tried in each plane; `steps`: of each descent; `batch`: whether minibatches are used, else the
-    full loss; `resolution`: the finest ratio between neighbouring dimensions of the search.
+    the radius scan, factors of the plane's origin; `planes`: of each dimension; `rates`: the learning rates tried in
+    each plane; `steps`: of each descent; `resolution`: the finest ratio between neighbouring dimensions of the search;
+    `most`: the largest dimension tried (None: all that there are); `examples`: of the data that the losses reached are
+    taken on (None: all).
     """
 
     level: float = LEVEL
     levels: tuple[float, ...] = (0.02, 0.05, 0.2)
     radii: tuple[float, ...] = (0.5, 2.0)
     planes: int = 4
-    kind: str = "dense"
     rates: tuple[float, ...] = (0.03, 0.1, 0.3)
     steps: int = 200
     resolution: float = 1.1
+    most: int | None = None
+    examples: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RadialWellsConfig(Spec):
     """`directions`: random ones; `distances`: of the probes; `level`: of the extents, a share of the initial loss.
 
-    `long`: known long directions; `thresholds`, `radius`: what counts as short where the short axes are not known;
-    `examples`: of the data that each direction sees (None: all).
+    `long`: known long directions; `threshold`, `radius`: what counts as short where the short axes are not known;
+    `examples`: of the data that all of it is seen on (None: all).
     """
 
     directions: int = 1000
-    distances: int = 20
+    distances: int = 16
     level: float = LEVEL
     long: int = 32
     threshold: float = THRESHOLDS[0]
@@ -62,14 +66,14 @@ class RadialWellsConfig(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TunnelWidthConfig(Spec):
-    """`level`: of the width, a share of the initial loss; `directions`: for each point; `snapshots`: along training.
+    """`level`: of the width, a share of the initial loss; `directions`: for each point; `snapshots`: the last of a run.
 
     `examples`: of the data that widths are taken on (None: all).
     """
 
     level: float = WIDE_LEVEL
-    directions: int = 32
-    snapshots: int = 8
+    directions: int = 24
+    snapshots: int = 12
     examples: int | None = None
 
 
@@ -113,9 +117,8 @@ class TwoHalvesConfig(Spec):
 class MTunnelsConfig(Spec):
     """`m`: numbers of optima; `points`: random ones of each sheet and of its flat simplex.
 
-    `examples`: of the data that each point sees (None: all).
-
-    `pointwise`: the m for which the pointwise sheet is trained, too, in `pointwise_steps`.
+    `pointwise`: the m for which a pointwise sheet is trained, too, in `pointwise_steps` at `rate` (see
+    `nwedge.m_tunnel`); `examples`: of the data that each point sees (None: all), but for the highest, which see all.
     """
 
     m: tuple[int, ...] = tuple(range(2, 11))
@@ -128,9 +131,10 @@ class MTunnelsConfig(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class ShortDirectionsConfig(Spec):
-    """`thresholds`: curvatures; `radius`: of the ball; `positions`: along the tunnel; `probes`, `steps`: of Lanczos.
+    """`thresholds`: curvatures; `radius`: of the ball; `positions`: along the tunnel, its ends and middle among them.
 
-    `examples`: of the data that the curvature is taken on (None: all); `m`: of the sheets whose centres are looked at.
+    `m`: of the sheets whose centres are looked at; `probes`, `steps`: of Lanczos; `literal`: whether the Hessian
+    without a ball is counted there, too; `examples`: of the data that the curvature is taken on (None: all).
     """
 
     thresholds: tuple[float, ...] = THRESHOLDS
@@ -139,6 +143,7 @@ class ShortDirectionsConfig(Spec):
     m: tuple[int, ...] = (2, 3, 4, 5)
     probes: int = 4
     steps: int = 30
+    literal: bool = True
     examples: int | None = None
 
 
@@ -156,7 +161,10 @@ class IntrinsicDimensionConfig(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class AveragingConfig(Spec):
-    """`snapshots`: how many of the last cycles' ends are averaged; `examples`: of the data of the edge (None: all)."""
+    """`snapshots`: how many of the last cycles' ends are averaged.
+
+    `examples`: of the training data that losses, accuracies and the edge are taken on (None: all).
+    """
 
     snapshots: int = 10
     examples: int | None = None

@@ -1,6 +1,9 @@
 """The networks of the presets."""
 
+import dataclasses
+
 from nwedge.specs.configs import (
+    TRAINED_LEVEL,
     AveragingConfig,
     EnsemblingConfig,
     IntrinsicDimensionConfig,
@@ -17,7 +20,11 @@ from nwedge.specs.subjects import Sheets, Subject, Training, cycles, plain, vari
 from nwedge.specs.tasks import BATCH, CYCLE, DECAY, DROPOUT, OPTIMA, RATE, SIZE, WIDTH
 
 TRAIN = plain(600, momentum=0.9)
-SWEEP = plain(600, momentum=0.9, kept=12)
+SWEEP = plain(600, momentum=0.9, kept=24)
+DECAY_OF_CYCLES = 0.01
+"""Of the digits, in small batches: else the noise of SGD dies out with the loss, and snapshots stay where they are."""
+WIDTHS = (1, 1.2, 1.4, 1.6)
+"""Factors so close that the norms of the points overlap along training, rescaled or not."""
 
 
 def _digits(seed: int) -> LandscapeSpec:
@@ -30,19 +37,34 @@ DIGITS = Subject(
     (
         Training(OPTIMA, _digits, TRAIN, rates=(0.1,), members=5),
         Training(RATE, _digits, SWEEP, rates=(0.0125, 0.025, 0.05, 0.1, 0.8)),
-        *(Training(BATCH, varied(_digits, batch_size=size), SWEEP, rates=(0.1,)) for size in (1400, 350, 88, 22, 3)),
+        *(Training(BATCH, varied(_digits, batch_size=size), SWEEP, rates=(0.025,)) for size in (1400, 350, 88, 22, 3)),
         Training(DECAY, _digits, SWEEP, rates=(0.1,), decays=(0.0, 0.001, 0.003, 0.01, 0.2)),
         *(
             Training(DROPOUT, varied(_digits, dropout=share), SWEEP, rates=(0.1,))
             for share in (0.0, 0.1, 0.2, 0.3, 0.8)
         ),
-        *(Training(WIDTH, varied(_digits, width=factor), SWEEP, rates=(0.1,)) for factor in (0.5, 1, 2, 4)),
+        *(Training(WIDTH, varied(_digits, width=factor), SWEEP, rates=(0.1,)) for factor in WIDTHS),
         *(Training(SIZE, varied(_digits, width=factor), SWEEP, rates=(0.1,)) for factor in (0.5, 2)),
         *(Training(SIZE, varied(_digits, examples=count), SWEEP, rates=(0.1,)) for count in (350, 700)),
-        Training(CYCLE, _digits, cycles(200, 15), rates=(0.02, 0.05, 0.1, 0.2, 0.5, 1.0)),
+        Training(
+            CYCLE,
+            varied(_digits, batch_size=16),
+            cycles(200, 15),
+            rates=(0.02, 0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.4),
+            decays=(DECAY_OF_CYCLES,),
+        ),
     ),
-    Sheets(tuple(range(2, 11)), steps=600),
-    settings={"sections": SectionsConfig(planes=2), "intrinsic-dimension": IntrinsicDimensionConfig()},
+    Sheets(tuple(range(2, 11)), steps=500),
+    settings={
+        "radial-wells": RadialWellsConfig(examples=350),
+        "m-tunnels": MTunnelsConfig(pointwise=(2, 3)),
+        "tunnel-width": TunnelWidthConfig(examples=350),
+        "sections": SectionsConfig(planes=3, steps=100, rates=(0.3, 1.0), levels=(0.2, 0.4), resolution=1.15),
+        "intrinsic-dimension": IntrinsicDimensionConfig(
+            search=SectionsConfig(planes=1, steps=100, rates=(0.3, 1.0), radii=(), levels=(), resolution=1.4)
+        ),
+    },
+    quick={"sections": {"planes": 2, "resolution": 1.3}},
 )
 
 
@@ -53,7 +75,18 @@ def _images(data: str, train, sweep_steps: int):
         return NetworkSpec(name="network", architecture="simple-cnn", data=data, strategy="loop", chunk=256)
 
     few = varied(landscape, examples=10_000)
-    sweep = plain(78, optimizer="adam", kept=10)
+    planes = SectionsConfig(
+        level=TRAINED_LEVEL,
+        levels=(),
+        radii=(),
+        planes=1,
+        rates=(0.1, 0.3),
+        steps=100,
+        resolution=1.4,
+        most=2048,
+        examples=2000,
+    )
+    sweep = plain(78, optimizer="adam", kept=16)
     return Subject(
         "network",
         landscape,
@@ -64,7 +97,7 @@ def _images(data: str, train, sweep_steps: int):
                 Training(
                     BATCH,
                     varied(few, batch_size=size),
-                    plain(10_000 // size, optimizer="adam", kept=10),
+                    plain(10_000 // size, optimizer="adam", kept=16),
                     rates=(8e-4,),
                 )
                 for size in (256, 128, 64, 32, 4)
@@ -74,25 +107,25 @@ def _images(data: str, train, sweep_steps: int):
                 Training(DROPOUT, varied(few, dropout=share), sweep, rates=(8e-4,))
                 for share in (0.0, 0.05, 0.1, 0.2, 0.8)
             ),
-            *(Training(WIDTH, varied(few, width=factor), sweep, rates=(8e-4,)) for factor in (0.5, 1, 1.5, 2)),
+            *(Training(WIDTH, varied(few, width=factor), sweep, rates=(32e-4,)) for factor in WIDTHS),
             *(Training(SIZE, varied(few, width=factor), sweep, rates=(8e-4,)) for factor in (0.5, 2)),
             *(Training(SIZE, varied(landscape, examples=count), sweep, rates=(8e-4,)) for count in (2_500, 5_000)),
-            Training(CYCLE, few, cycles(78, 15), rates=(0.02, 0.05, 0.1, 0.2, 0.5)),
+            Training(CYCLE, varied(few, batch_size=64), cycles(156, 15), rates=(0.04, 0.08, 0.16, 0.32, 0.64, 1.28)),
         ),
-        Sheets((2, 3, 5, 10), steps=300, samples=4),
+        Sheets((2, 3, 5, 10), steps=300, samples=4, share=32),
         settings={
-            "radial-wells": RadialWellsConfig(examples=250),
-            "tunnel-width": TunnelWidthConfig(examples=250, directions=16, snapshots=6),
+            "radial-wells": RadialWellsConfig(examples=250, distances=12),
+            "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=12, snapshots=6),
             "tunnels": TunnelsConfig(
                 steps=300, samples=4, interior=3, points=31, bends=1000, bend_points=5, examples=250
             ),
             "two-halves": TwoHalvesConfig(steps=300, samples=4, places=4),
-            "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), examples=250, pointwise=(2, 3)),
-            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), examples=1000),
-            "sections": SectionsConfig(planes=1, kind="sparse", radii=(2.0,), levels=(), resolution=1.4),
+            "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), examples=250, pointwise=(2,)),
+            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), steps=24, examples=500),
+            "sections": dataclasses.replace(planes, planes=2, radii=(2.0,), resolution=1.2),
             "intrinsic-dimension": IntrinsicDimensionConfig(
                 examples=1000,
-                search=SectionsConfig(planes=1, kind="sparse", radii=(), levels=(), resolution=1.4),
+                search=planes,
             ),
             "averaging": AveragingConfig(examples=1000),
             "ensembling": EnsemblingConfig(),

@@ -32,8 +32,8 @@ QUICK = {
     "tunnels": {"samples": 4, "points": 61, "bends": 250, "bend_points": 7},
     "two-halves": {"samples": 4},
     "radial-wells": {"directions": 200},
-    "sections": {"planes": 2, "levels": (), "radii": (2.0,)},
-    "tunnel-width": {"directions": 8, "snapshots": 5},
+    "sections": {"levels": (), "radii": (2.0,)},
+    "tunnel-width": {"directions": 8},
     "m-tunnels": {"m": (2, 3, 5), "points": 200, "pointwise": (2,)},
     "short-directions": {"m": (2, 3), "positions": (0.0, 0.5, 1.0)},
 }
@@ -62,11 +62,11 @@ def judged(claim: Claim, name: str) -> bool:
 
 
 def measured(claim: Claim, subject: Subject, asked: Sequence[Claim] = CLAIMS) -> bool:
-    """Whether a claim is measured on a subject: where it is judged, and where an asked one that needs it is."""
+    """Whether a claim is measured on a subject: where it is asked for and judged, and where an asked one needs it."""
     if claim.id in subject.meaningless or subject.name in claim.derived:
         return False
-    return judged(claim, subject.name) or any(
-        claim.id in other.needs and measured(other, subject, ()) for other in asked
+    return (claim in asked and judged(claim, subject.name)) or any(
+        claim.id in other.needs and measured(other, subject, (other,)) for other in asked
     )
 
 
@@ -89,11 +89,10 @@ def expand(
         quick: whether to take the quick settings.
         device: where the landscapes live.
     """
-    needed = {need for claim in CLAIMS if claim.id in claims for need in claim.needs}
-    wanted = [claim for claim in CLAIMS if claim.id in claims or claim.id in needed]
+    wanted = [claim for claim in CLAIMS if claim.id in claims]
     tasks: dict[str, TaskSpec] = {}
     for subject in subjects(preset, landscapes):
-        asked = [claim for claim in wanted if measured(claim, subject, wanted)]
+        asked = [claim for claim in CLAIMS if measured(claim, subject, wanted)]
         groups, refs = _groups(subject, seeds, device) if asked else ({}, {})
         sheets = _sheets(subject, refs, device) if any(claim.sheets for claim in asked) else {}
         for claim in asked:
@@ -178,7 +177,7 @@ def _sheets(subject: Subject, refs: Refs, device: str) -> dict[str, SheetSpec]:
             m=m,
             steps=how.steps,
             rate=how.rate,
-            samples=how.samples,
+            samples=how.samples_of(m),
             distinct=how.distinct,
             pooled=pooled,
             reads=candidates,

@@ -1,5 +1,6 @@
 """The arguments of `nwedge replicate`, in words: the flags of the command line come from here."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ SEEDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replicate:
-    """Measure the claims, judge them and draw the report; a rerun resumes where the last one stopped."""
+class Selection:
+    """Which claims are measured, on what, and how often."""
 
     preset: str = "digits"
     """Which networks and settings."""
@@ -25,13 +26,7 @@ class Replicate:
     seeds: int | None = None
     """Independent seeds, 2 at least; the default is 5, and 3 with --quick."""
     quick: bool = False
-    """Fewer seeds and points, same training: done in under a minute."""
-    out: Path = Path("replicate")
-    """The directory that holds results, verdicts, figures and the report."""
-    device: str = "cpu"
-    """Where landscapes live: cpu, cuda or cuda:N."""
-    cpus_per_task: int = 1
-    """Threads each task computes with: one is fastest on small landscapes; another number may change the last bits."""
+    """Fewer seeds and points, same training."""
 
     def __post_init__(self) -> None:
         """Refuse unknown names and counts that cannot be (ValueError)."""
@@ -41,15 +36,11 @@ class Replicate:
         _known("landscape", self.landscapes, KINDS + names)
         if not self.landscapes:
             raise ValueError(f"--landscapes needs at least one name; valid: {', '.join(KINDS + names)}")
-        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
-            raise ValueError(f"--device must be cpu, cuda or cuda:N; got {self.device!r}")
         if self.seeds is not None and self.seeds < 2:
             raise ValueError(f"--seeds must be at least 2, since an interval needs two values; got {self.seeds}")
-        if self.cpus_per_task < 1:
-            raise ValueError(f"--cpus-per-task must be at least 1; got {self.cpus_per_task}")
 
-    def tasks(self) -> tuple[TaskSpec, ...]:
-        """The tasks to be done, inputs first.
+    def tasks_on(self, device: str) -> tuple[TaskSpec, ...]:
+        """The tasks to be done, inputs first, with the landscapes on a device.
 
         Raises:
             ValueError: none of the claims is measured on any of the landscapes.
@@ -60,12 +51,49 @@ class Replicate:
             landscapes=self.landscapes,
             seeds=self.seeds or (QUICK_SEEDS if self.quick else SEEDS),
             quick=self.quick,
-            device=self.device,
+            device=device,
         )
         if not tasks:
             claims, landscapes = ", ".join(self.claims), ", ".join(self.landscapes)
             raise ValueError(f"nothing to do: of {claims or 'the claims'}, none is measured on {landscapes}")
         return tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicate(Selection):
+    """Measure the claims, judge them and draw the report; a rerun resumes where the last one stopped."""
+
+    out: Path = Path("replicate")
+    """The directory that holds results, verdicts, figures and the report."""
+    device: str = "cpu"
+    """Where landscapes live: cpu, cuda or cuda:N."""
+    workers: int | None = None
+    """Processes that do tasks side by side, with the same results for any number; by default all CPUs are used."""
+    cpus_per_task: int = 1
+    """Threads each task computes with: one is fastest on small landscapes; another number may change the last bits."""
+
+    def __post_init__(self) -> None:
+        """Refuse what a selection refuses, unknown devices and counts that cannot be (ValueError)."""
+        super().__post_init__()
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
+            raise ValueError(f"--device must be cpu, cuda or cuda:N; got {self.device!r}")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"--workers must be at least 1; got {self.workers}")
+        if self.cpus_per_task < 1:
+            raise ValueError(f"--cpus-per-task must be at least 1; got {self.cpus_per_task}")
+
+    @property
+    def side_by_side(self) -> int:
+        """How many tasks run at once: as asked for, or one for each `cpus_per_task` of the CPUs that may be used."""
+        return self.workers or max(1, len(os.sched_getaffinity(0)) // self.cpus_per_task)
+
+    def tasks(self) -> tuple[TaskSpec, ...]:
+        """The tasks to be done, inputs first.
+
+        Raises:
+            ValueError: none of the claims is measured on any of the landscapes.
+        """
+        return self.tasks_on(self.device)
 
 
 def _known(what: str, given: tuple[str, ...], valid: tuple[str, ...]) -> None:

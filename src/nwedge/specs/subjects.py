@@ -39,7 +39,8 @@ class Sheets:
         m: numbers of optima.
         steps: of each training.
         rate: of each training, relative to the distance of the optima.
-        samples: points of the sheet that a step averages over; None takes the rule of `nwedge.m_tunnel`.
+        samples: the fewest points of the sheet that a step averages over.
+        share: of the vertices, one in how many is matched by such a point, where these are more.
         distinct: whether the optima must lie on different wedges.
         draws: the most disjoint sets that are taken from the pool for each m.
     """
@@ -47,9 +48,14 @@ class Sheets:
     m: tuple[int, ...]
     steps: int = 600
     rate: float = 0.05
-    samples: int | None = None
+    samples: int = 8
+    share: int = 8
     distinct: bool = False
     draws: int = 2
+
+    def samples_of(self, m: int) -> int:
+        """The points that a step of the sheet over m optima averages over; the defaults are those of `m_tunnel`."""
+        return max(self.samples, 2**m // self.share)
 
 
 @dataclass(frozen=True)

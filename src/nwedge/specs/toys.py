@@ -5,6 +5,7 @@ from nwedge.specs.configs import (
     IntrinsicDimensionConfig,
     MTunnelsConfig,
     SectionsConfig,
+    ShortDirectionsConfig,
 )
 from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, WedgeSpec
 from nwedge.specs.subjects import Sheets, Subject, Training, cycles, plain, varied
@@ -12,8 +13,12 @@ from nwedge.specs.tasks import CYCLE, DECAY, OPTIMA
 
 NOISE, DECAY_OF_CYCLES = 0.3, 0.02
 """Of SGD on a wedge model: the tilt that minibatches see, and the pull to the origin that bounds its drift."""
-TOY_SECTIONS = SectionsConfig(planes=8, steps=0, rates=(0.1,))
-"""A descent on the wedge model ends with an exact polish, which alone finds the lowest point of the plane."""
+DESCENDED = SectionsConfig(planes=6, steps=100, rates=(0.1, 0.3))
+"""Of the complete family: the polish of each descent's end stops on a wedge near it, so several descents are tried."""
+POLISHED = SectionsConfig(planes=8, steps=0, rates=(0.1,))
+"""Of sampled wedges: the polish tries them all and finds the plane's lowest point without a descent."""
+SPANNED = (2, 3, 4, 5, 7, 10)
+"""Numbers of optima of the toys' sheets."""
 
 
 def _complete(seed: int) -> LandscapeSpec:
@@ -24,7 +29,7 @@ def _sampled(seed: int) -> LandscapeSpec:
     return WedgeSpec(name="toy-sampled", dim=300, short=15, wedges=40, seed=seed)
 
 
-def _toy(landscape, *, members: int, sheets: Sheets) -> Subject:
+def _toy(landscape, *, members: int, sheets: Sheets, sections: SectionsConfig) -> Subject:
     return Subject(
         landscape(0).name,
         landscape,
@@ -41,16 +46,16 @@ def _toy(landscape, *, members: int, sheets: Sheets) -> Subject:
         ),
         sheets,
         settings={
-            "sections": TOY_SECTIONS,
-            "m-tunnels": MTunnelsConfig(pointwise=(2, 3, 5)),
-            "intrinsic-dimension": IntrinsicDimensionConfig(search=TOY_SECTIONS),
+            "sections": sections,
+            "m-tunnels": MTunnelsConfig(m=SPANNED),
+            "intrinsic-dimension": IntrinsicDimensionConfig(search=sections),
         },
     )
 
 
 TOYS = (
-    _toy(_complete, members=10, sheets=Sheets((2, 3, 4, 5, 7, 10))),
-    _toy(_sampled, members=24, sheets=Sheets((2, 3, 4, 5, 7, 10), distinct=True)),
+    _toy(_complete, members=10, sheets=Sheets(SPANNED, steps=400), sections=DESCENDED),
+    _toy(_sampled, members=24, sheets=Sheets(SPANNED, steps=400, distinct=True), sections=POLISHED),
 )
 
 
@@ -62,18 +67,23 @@ def _control(kind: str, dim: int, train, lr: float, *, drawn: bool = True, membe
 
     trainings = [Training(OPTIMA, landscape, train, rates=(lr,), members=members)]
     if kind == "bowl":
-        trainings.append(Training(CYCLE, landscape, cycles(100, 12), rates=(0.1, 0.3, 0.6, 1.2, 1.8)))
+        trainings.append(Training(CYCLE, landscape, cycles(100, 12), rates=(0.1, 0.3, 0.6, 1.2, 1.8, 2.5)))
     return Subject(name, landscape, tuple(trainings), **rest)
 
 
-CONTROL_SECTIONS = {"sections": SectionsConfig(planes=4, steps=300, rates=(0.1, 0.3))}
+CONTROL_SHEETS = Sheets((2, 3, 5), steps=400)
+CONTROL_SETTINGS = {
+    "m-tunnels": MTunnelsConfig(m=CONTROL_SHEETS.m),
+    "short-directions": ShortDirectionsConfig(m=CONTROL_SHEETS.m),
+    "sections": SectionsConfig(planes=4, steps=300, rates=(0.1, 0.3)),
+}
 
 CONTROLS = (
-    _control("bowl", 100, plain(400), 0.5, sheets=Sheets((2, 3, 5)), members=5, settings=CONTROL_SECTIONS),
-    _control("isolated", 100, plain(100), 0.1, sheets=Sheets((2, 3, 5)), members=5, settings=CONTROL_SECTIONS),
+    _control("bowl", 100, plain(400), 0.5, sheets=CONTROL_SHEETS, members=5, settings=CONTROL_SETTINGS),
+    _control("isolated", 100, plain(100), 0.1, sheets=CONTROL_SHEETS, members=5, settings=CONTROL_SETTINGS),
     _control("horseshoe", 20, plain(1000), 0.05, drawn=False),
     _control("groove", 100, plain(100), 0.1),
-    _control("ball", 100, plain(100), 0.1, drawn=False, settings=CONTROL_SECTIONS, sheets=Sheets((2, 3, 5)), members=5),
+    _control("ball", 100, plain(100), 0.1, drawn=False, settings=CONTROL_SETTINGS, sheets=CONTROL_SHEETS, members=5),
 )
 
 

@@ -3,8 +3,7 @@
 import json
 import os
 import socket
-import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,14 +36,14 @@ class Durations:
         for key in _keys(folder, landscape):
             self._seconds.setdefault(key, []).append(seconds)
 
-    def of(self, tasks: Iterable[TaskSpec]) -> float | None:
-        """The seconds that tasks may take together; None where no task has finished yet.
+    def of(self, tasks: Iterable[TaskSpec], workers: int = 1) -> float | None:
+        """The seconds that tasks may take, so many of them side by side; None where no task has finished yet.
 
         Each is taken for the mean of its folder on its landscape, of its folder, or of all, the first that is known.
         """
         if not self._seconds:
             return None
-        return sum((self._mean(task) for task in tasks), start=0.0)
+        return sum((self._mean(task) for task in tasks), start=0.0) / workers
 
     def _mean(self, task: TaskSpec) -> float:
         keys = _keys(task.folder, task.landscape.name)
@@ -79,10 +78,10 @@ class Books:
         except OSError as error:
             raise StoreError(f"cannot write {self.directory / JOURNAL}: {error.strerror}") from error
 
-    def fail(self, task: TaskSpec, error: Exception) -> Failure:
-        """Keep the traceback and the spec of a task that failed."""
-        failure = Failure(task.id, _one_line(error), self._failure(task))
-        record = {"error": failure.error, "traceback": traceback.format_exception(error), "failed": now()}
+    def fail(self, task: TaskSpec, error: str, trace: Sequence[str] = ()) -> Failure:
+        """Keep the error of a task that failed, in one line, with the lines of its traceback and with its spec."""
+        failure = Failure(task.id, error, self._failure(task))
+        record = {"error": error, "traceback": list(trace), "failed": now()}
         write_json(failure.path, record | {"task": json.loads(task.to_json())})
         return failure
 
@@ -174,7 +173,3 @@ def now() -> str:
 
 def _keys(folder: str, landscape: str) -> tuple[tuple[str, ...], ...]:
     return (folder, landscape), (folder,), ()
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -18,12 +18,15 @@ class Display:
         tasks: all tasks of the run.
         durations: of the tasks that have finished before; those of this run are added.
         console: where it is shown.
+        workers: how many tasks run side by side.
     """
 
-    def __init__(self, tasks: Sequence[TaskSpec], durations: Durations, console: Console) -> None:
+    def __init__(self, tasks: Sequence[TaskSpec], durations: Durations, console: Console, *, workers: int = 1) -> None:
         self._console = console
+        self._workers = workers
         self._left = {task.id: task for task in tasks}
         self._total = len(self._left)
+        self._running: dict[str, str] = {}
         self._durations = durations
         columns = (
             BarColumn(),
@@ -47,10 +50,13 @@ class Display:
         """Show an event."""
         if event.kind == "done":
             self._durations.add(event.task.folder, event.task.landscape.name, event.seconds)
-        if event.kind not in ("started", "damaged"):
+        if event.kind == "started":
+            self._running[event.task.id] = describe(event.task)
+        elif event.kind not in ("damaged", "lost"):
             self._left.pop(event.task.id, None)
+            self._running.pop(event.task.id, None)
         if self._console.is_terminal:
-            now = describe(event.task) if event.kind == "started" else ""
+            now = " | ".join(self._running.values())
             self._bar.update(self._row, completed=self._total - len(self._left), description=f"{self._time()}  {now}")
         elif event.kind == "done":
             place = f"[{self._total - len(self._left)}/{self._total}]"
@@ -59,7 +65,7 @@ class Display:
             self._print(f"{event.kind}: {describe(event.task)}: {event.text}")
 
     def _time(self) -> str:
-        left = self._durations.of(self._left.values())
+        left = self._durations.of(self._left.values(), self._workers)
         return "time left unknown" if left is None else f"about {duration(left)} left"
 
     def _print(self, line: str) -> None:

@@ -1,27 +1,28 @@
 """Runs tasks whose results are not stored yet, each as soon as its inputs are there, and goes on after failures."""
 
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 from typing import Literal
 
 from nwedge._files import StoreError
 from nwedge.specs.tasks import TaskSpec
-from nwedge.store import CorruptResult, Result, Store
-from nwedge.sweep.ledger import Books, Failure, describe, now
+from nwedge.store import Store
+from nwedge.sweep.engines import Engine, Execute, InProcess, Job, Outcome, WorkerPool
+from nwedge.sweep.ledger import Books, Failure, describe
 from nwedge.sweep.provenance import provenance
 
-Execute = Callable[..., Result]
-"""execute(task, inputs: Mapping[task id, Result], threads=N) -> Result."""
+TRIES = 2
+"""How often a task is tried whose process dies: it may be the task that kills it, or something else."""
 
 
 @dataclass(frozen=True)
 class Event:
     """Something that happened to a task; `text` is one line, empty where there is nothing to add."""
 
-    kind: Literal["kept", "damaged", "started", "done", "failed", "not run"]
+    kind: Literal["kept", "damaged", "started", "lost", "done", "failed", "not run"]
     task: TaskSpec
     text: str = ""
     seconds: float = 0.0
@@ -43,98 +44,136 @@ def run(
     store: Store,
     execute: Execute,
     *,
+    workers: int = 1,
     threads: int = 1,
     report: Callable[[Event], None] = lambda event: None,
 ) -> Summary:
-    """Do the tasks that are not done, one after the other; every result is stored as soon as it is there.
+    """Do the tasks that are not done; every result is stored as soon as it is there, and the same for any `workers`.
 
-    A damaged result is reported and computed again. A task that raises is recorded (traceback and spec), what depends
-    on it is not run, and the rest goes on. Inputs are always those read back from the store, so that an interrupted
-    and resumed run computes from the same bytes.
+    Of the tasks that can start, the one on which most others depend goes first. A damaged result is reported and
+    computed again. A task that raises is recorded (traceback and spec), what depends on it is not run, and the rest
+    goes on; one whose worker process dies is tried once more. Inputs are always those read back from the store, so
+    that an interrupted and resumed run computes from the same bytes.
 
     Args:
         tasks: in any order, with all the tasks that they need.
         store: where results are.
-        execute: called as execute(task, inputs, threads=N), `inputs` being the results that the task needs, by id.
+        execute: called as execute(task, inputs, threads=N), `inputs` being the results that the task needs, by id;
+            with several workers a function that a new process can import by its name.
+        workers: processes that do tasks side by side; 1 does one after the other in this process.
         threads: what each task computes with; stands in the provenance.
         report: called with each event, as it happens.
 
     Raises:
-        ValueError: a task needs one that is not among the tasks.
+        ValueError: a task needs one that is not among the tasks, or workers that cannot import `execute`.
         StoreError: the directory cannot be written or read.
+        WorkersError: the worker processes cannot start.
     """
     by_id = {task.id: task for task in tasks}
     _check_needs(by_id)
-    common = provenance(threads)
+    job = Job(store.directory.absolute(), execute, threads, provenance(threads))
+    engine = InProcess(job) if workers == 1 else WorkerPool(job, workers)
     books = Books(store.directory)
     books.forget_running()
     summary = Summary(kept=_kept(by_id.values(), store, report))
-    settled = set(summary.kept)
-    inputs = _Inputs(store, by_id, [task for task in by_id.values() if task.id not in settled])
-
-    def attempt(task: TaskSpec) -> None:
-        report(Event("started", task))
-        books.start(task)
-        begun = time.perf_counter()
-        try:
-            result = execute(task, inputs.of(task), threads=threads)
-            seconds = time.perf_counter() - begun
-            own = {"device": task.landscape.device, "wall_time": round(seconds, 3), "finished": now()}
-            store.write(task, result, common | own)
-            inputs.offer(task, store.read(task))
-        except Exception as error:
-            if isinstance(error, StoreError) and not isinstance(error, CorruptResult):
-                raise
-            failure = summary.failed[task.id] = books.fail(task, error)
-            report(Event("failed", task, f"{failure.error} ({failure.path})"))
-        else:
-            books.finish(task, seconds)
-            summary.done.append(task.id)
-            report(Event("done", task, seconds=seconds))
-        finally:
-            books.stop(task)
-            inputs.release(task)
-
-    sorter = TopologicalSorter({task.id: task.needs for task in by_id.values()})
-    sorter.prepare()
-    ready: deque[str] = deque()
-    while sorter.is_active():
-        ready.extendleft(reversed(sorter.get_ready()))  # what has just become possible comes first: inputs leave early
-        task = by_id[ready.popleft()]
-        culprit = _culprit(task, summary)
-        if culprit is not None:
-            summary.not_run[task.id] = culprit
-            inputs.release(task)
-            report(Event("not run", task, f"because {describe(by_id[culprit])} failed"))
-        elif task.id not in settled:
-            attempt(task)
-        sorter.done(task.id)
+    sweep = _Sweep(by_id, engine, books, summary, report)
+    try:
+        sweep.run()
+    finally:
+        sweep.close()
     return summary
 
 
-class _Inputs:
-    """Results that tasks read, each held in memory from its first reader to its last."""
+class _Sweep:
+    """The tasks of a run: those that can start, those that run, and what became of the others."""
 
-    def __init__(self, store: Store, by_id: Mapping[str, TaskSpec], readers: Iterable[TaskSpec]) -> None:
-        self._store, self._by_id = store, by_id
-        self._readers = Counter(need for task in readers for need in task.needs)
-        self._held: dict[str, Result] = {}
+    def __init__(
+        self,
+        by_id: Mapping[str, TaskSpec],
+        engine: Engine,
+        books: Books,
+        summary: Summary,
+        report: Callable[[Event], None],
+    ) -> None:
+        self._by_id, self._engine, self._books, self._summary, self._report = by_id, engine, books, summary, report
+        self._kept = set(summary.kept)
+        self._ranks = _ranks(by_id)
+        self._sorter = TopologicalSorter({task.id: task.needs for task in by_id.values()})
+        self._ready: list[tuple[tuple[int, int], str]] = []
+        self._running: dict[str, TaskSpec] = {}
+        self._tries: Counter[str] = Counter()
 
-    def of(self, task: TaskSpec) -> dict[str, Result]:
-        for need in task.needs:
-            if need not in self._held:
-                self._held[need] = self._store.read(self._by_id[need])
-        return {need: self._held[need] for need in task.needs}
+    def run(self) -> None:
+        """Start tasks as they become possible, until none is left."""
+        self._sorter.prepare()
+        while self._sorter.is_active():
+            for id in self._sorter.get_ready():
+                heappush(self._ready, (self._ranks[id], id))
+            if self._ready and len(self._running) < self._engine.workers:
+                self._take(self._by_id[heappop(self._ready)[1]])
+            else:
+                for task, outcome in self._engine.finished():
+                    self._settle(task, outcome)
 
-    def offer(self, task: TaskSpec, result: Result) -> None:
-        if self._readers[task.id]:
-            self._held[task.id] = result
+    def close(self) -> None:
+        """End what still runs."""
+        self._engine.close()
+        for task in self._running.values():
+            self._books.stop(task)
 
-    def release(self, task: TaskSpec) -> None:
-        for need in task.needs:
-            self._readers[need] -= 1
-            if not self._readers[need]:
-                self._held.pop(need, None)
+    def _take(self, task: TaskSpec) -> None:
+        """Start a task, unless it is done or cannot be done."""
+        culprit = _culprit(task, self._summary)
+        if culprit is not None:
+            self._summary.not_run[task.id] = culprit
+            self._report(Event("not run", task, f"because {describe(self._by_id[culprit])} failed"))
+            self._sorter.done(task.id)
+        elif task.id in self._kept:
+            self._sorter.done(task.id)
+        else:
+            self._start(task)
+
+    def _start(self, task: TaskSpec) -> None:
+        self._report(Event("started", task))
+        self._books.start(task)
+        self._running[task.id] = task
+        self._tries[task.id] += 1
+        self._engine.start(task, [self._by_id[need] for need in task.needs])
+
+    def _settle(self, task: TaskSpec, outcome: Outcome | None) -> None:
+        """Book how a task ended, None being that its process died."""
+        if outcome is None and self._tries[task.id] < TRIES:
+            self._report(Event("lost", task, "its process died: trying once more"))
+            self._start(task)
+            return
+        outcome = outcome or Outcome(error=f"its process died {TRIES} times: too little memory for so many workers?")
+        if outcome.fatal:
+            raise StoreError(outcome.error.partition(": ")[2])
+        if outcome.error:
+            failure = self._summary.failed[task.id] = self._books.fail(task, outcome.error, outcome.trace)
+            self._report(Event("failed", task, f"{failure.error} ({failure.path})"))
+        else:
+            self._books.finish(task, outcome.seconds)
+            self._summary.done.append(task.id)
+            self._report(Event("done", task, seconds=outcome.seconds))
+        self._books.stop(task)
+        del self._running[task.id]
+        self._sorter.done(task.id)
+
+
+def _ranks(by_id: Mapping[str, TaskSpec]) -> dict[str, tuple[int, int]]:
+    """What goes first, smallest first: the tasks on which most others depend, then as they are given."""
+    dependents: Counter[str] = Counter()
+    for task in by_id.values():
+        reached: set[str] = set()
+        ahead = list(task.needs)
+        while ahead:
+            need = ahead.pop()
+            if need not in reached:
+                reached.add(need)
+                ahead.extend(by_id[need].needs)
+        dependents.update(reached)
+    return {id: (-dependents[id], place) for place, id in enumerate(by_id)}
 
 
 def _check_needs(by_id: Mapping[str, TaskSpec]) -> None:

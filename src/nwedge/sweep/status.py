@@ -31,13 +31,13 @@ def show(plan: Plan, directory: Path, console: Console | None = None) -> None:
         failure = books.failure(task)
         _line(console, f"failed: {describe(task)}: {failure.error} ({failure.path})" if failure else describe(task))
     todo = (*found.running, *found.failed, *found.missing)
-    _line(console, _left(todo, len(plan.tasks), books.durations()))
+    _line(console, _left(todo, len(plan.tasks), books.durations(), workers=max(1, len(found.running))))
 
 
-def _left(tasks: Sequence[TaskSpec], total: int, durations: Durations) -> str:
+def _left(tasks: Sequence[TaskSpec], total: int, durations: Durations, *, workers: int) -> str:
     if not tasks:
         return "All tasks are done."
-    left = durations.of(tasks)
+    left = durations.of(tasks, workers)
     estimate = "nothing has finished yet, so the time left is unknown" if left is None else f"about {duration(left)}"
     return f"{len(tasks)} of {total} tasks are left: {estimate}."
 

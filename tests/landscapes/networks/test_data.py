@@ -38,6 +38,16 @@ def test_examples_takes_the_first_ones_and_leaves_the_held_out_data() -> None:
     assert torch.equal(same[0], held_out[0])
 
 
+def test_the_first_examples_are_views_of_the_data() -> None:
+    pair = (torch.arange(12.0).view(6, 2), torch.arange(6))
+    few = data.first(pair, 4)
+    assert [len(part) for part in few] == [4, 4]
+    assert few[0].data_ptr() == pair[0].data_ptr()
+    assert data.first(pair, None) is pair
+    with pytest.raises(ValueError, match="examples must be between 1 and 6; got 7"):
+        data.first(pair, 7)
+
+
 @pytest.mark.parametrize(
     ("name", "examples", "match"),
     [

@@ -170,3 +170,11 @@ def test_identical_is_bit_for_bit_with_nan_equal_to_nan() -> None:
     assert not identical([nan], [nan.double()])
     assert not identical([nan], [])
     assert not identical([nan], [None])
+
+
+def test_some_examples_are_taken_in_the_order_of_the_indices() -> None:
+    indices = torch.tensor([7, 0, 3])
+    some = held({"x": X, "more": (Y, [X])}).take(indices)
+    assert some.count == 3
+    assert identical(pytree.tree_leaves(whole(some)), [X[indices], Y[indices], X[indices]])
+    assert whole(some).keys() == {"x", "more"}

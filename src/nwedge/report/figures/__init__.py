@@ -9,7 +9,17 @@ from typing import Any, Protocol
 import xarray as xr
 from matplotlib.figure import Figure
 
-from nwedge.report.figures import no_obstacles, tunnels, two_halves
+from nwedge.report.figures import (
+    averaging,
+    ensembling,
+    m_tunnels,
+    no_obstacles,
+    radial_wells,
+    short_directions,
+    tunnel_width,
+    tunnels,
+    two_halves,
+)
 
 
 class Drawing(Protocol):
@@ -32,6 +42,12 @@ class Drawing(Protocol):
 
 DRAWINGS: dict[str, Drawing] = {
     "no-obstacles": no_obstacles,
+    "radial-wells": radial_wells,
+    "tunnel-width": tunnel_width,
     "tunnels": tunnels,
     "two-halves": two_halves,
+    "m-tunnels": m_tunnels,
+    "short-directions": short_directions,
+    "averaging": averaging,
+    "ensembling": ensembling,
 }

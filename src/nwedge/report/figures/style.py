@@ -20,6 +20,7 @@ INK, MUTED, PAPER = "#24292f", "#6e7781", "#ffffff"
 
 COLOURS = {
     "line": "#8c8c8c",
+    "aligned": "#2a9d8f",
     "pointwise": "#e08214",
     "sheet": "#2b83ba",
     "bezier": "#b0529e",

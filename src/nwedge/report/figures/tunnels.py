@@ -16,21 +16,27 @@ from nwedge.report.figures import style
 CAPTION = (
     "Above: the loss on the way from one optimum to another, on the straight line and on the tunnels found between "
     "them; thin curves are single seeds, thick ones their mean. The pointwise tunnel moves each point alone, in the "
-    "hyperplane normal to the line; the whole-path tunnels train all bends together. Middle, where it is known: what "
-    "the same paths mean for accuracy on held-out data (networks) or the distance to the nearest wedge (toys). Below: "
-    "the barriers, the largest excess of the loss over the interpolated end losses, of random bends with the length of "
-    "the whole-path tunnel (grey), and of the paths above (lines: mean; marks: seeds). The claim says that the line "
-    "has a wall, the whole-path tunnel has none, and no random bend comes near it. The remarks above the panels give "
-    "mean barriers, the number of coordinates that are zero at the middle of a toy's tunnels, and how many random "
-    "bends have a lower barrier than the tunnel of their seed; their tunnel is the whole-path one of straight pieces."
+    "hyperplane normal to the line; the whole-path tunnels train all bends together. Beside them, where hidden units "
+    "can be matched, the straight line to a permuted copy of the second network: the same function, its hidden units "
+    "in the order that is closest to the first network's. Middle, where it is known: what the same paths mean for "
+    "accuracy on held-out data (networks) or the distance to the nearest wedge (toys). Below: the barriers, the "
+    "largest excess of the loss over the interpolated end losses, of random bends with the length of the whole-path "
+    "tunnel (grey), and of the paths above (lines: mean; marks: seeds). The claim says that the line has a wall, the "
+    "whole-path tunnel has none, and no random bend comes near it. The remarks above the panels give mean barriers, "
+    "the number of coordinates that are zero at the middle of a toy's tunnels, and how many random bends have a lower "
+    "barrier than the tunnel of their seed; their tunnel is the whole-path one of straight pieces."
 )
 CAVEATS = (
-    "More training steps or more bends lower the tunnels; optima that are copies of one another up to a permutation of "
-    "hidden units are still counted as two; optima that share a wedge have no wall between them. Random bends are "
-    "drawn once per seed and have a single corner, so a chance hit along a more winding path is not counted."
+    "More training steps or more bends lower the tunnels; optima that share a wedge have no wall between them. Optima "
+    "that are copies of one another up to a permutation of hidden units are still counted as two: a wall that vanishes "
+    "once the units are matched lies between permuted copies of nearly one solution, and one that stays lies between "
+    "different solutions, unless the matching stopped in a local minimum. Random bends are drawn once per seed and "
+    "have a single corner, so a chance hit along a more winding path is not counted; where each sees examples of its "
+    "own, their spread holds that of the examples."
 )
 PATHS = {
     "line": ("straight line", (0, (4, 2))),
+    "aligned": ("straight line, hidden units matched", (0, (4, 1, 1, 1))),
     "pointwise": ("pointwise tunnel", "-"),
     "sheet": ("whole-path tunnel, straight pieces", "-"),
     "bezier": ("whole-path tunnel, Bézier curve", (0, (1, 1))),
@@ -86,6 +92,9 @@ def _meaning(axes: Axes, dataset: xr.Dataset, meaning: str | None) -> None:
         mean = dataset["zeroed"].mean("seed", skipna=False).round()
         pointwise, tunnel = (words.number(float(mean.sel(path=path))) for path in ("pointwise", "sheet"))
         style.note(axes, f"zeroed: pointwise {pointwise}, tunnel {tunnel}")
+    if "aligned" in _shown(dataset):
+        matched = dataset["barrier"].sel(path="aligned").mean("seed", skipna=False)
+        style.note(axes, f"line, units matched: barrier {words.number(float(matched))}")
 
 
 def _barriers(axes: Axes, dataset: xr.Dataset) -> None:
@@ -116,10 +125,16 @@ def _barriers(axes: Axes, dataset: xr.Dataset) -> None:
 
 
 def _legend(fig: Figure, datasets: Mapping[str, xr.Dataset]) -> None:
-    shown = {path for dataset in datasets.values() for path in dataset["path"].values}
+    shown = set().union(*map(_shown, datasets.values()))
     entries: dict[str, Artist] = {
         label: style.stroke(style.COLOURS[path], dashes=dashes)
         for path, (label, dashes) in PATHS.items()
         if path in shown
     }
     style.legend(fig, entries | {"random bends": Patch(color=style.COLOURS["bend"])})
+
+
+def _shown(dataset: xr.Dataset) -> set[str]:
+    """The paths that are defined for some seed."""
+    defined = dataset["barrier"].notnull().any("seed")
+    return set(dataset["path"].values[defined.values])
