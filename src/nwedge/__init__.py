@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from nwedge.landscapes.networks.network import NetworkLandscape as NetworkLandscape
     from nwedge.landscapes.restricted import restrict as restrict
     from nwedge.landscapes.wedges import WedgeLandscape as WedgeLandscape
+    from nwedge.methods.curvature import short_directions as short_directions
     from nwedge.methods.descent import descend as descend
+    from nwedge.methods.probes import radial_width as radial_width
+    from nwedge.methods.sheets import m_tunnel as m_tunnel
     from nwedge.methods.tunnels import tunnel as tunnel
     from nwedge.testing import check_landscape as check_landscape
 
@@ -34,7 +37,10 @@ _HOMES = {
     "examine": "nwedge.claims.examine",
     "gradient": "nwedge.landscape",
     "hvp": "nwedge.landscape",
+    "m_tunnel": "nwedge.methods.sheets",
+    "radial_width": "nwedge.methods.probes",
     "restrict": "nwedge.landscapes.restricted",
+    "short_directions": "nwedge.methods.curvature",
     "tunnel": "nwedge.methods.tunnels",
 }
 

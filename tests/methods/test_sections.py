@@ -14,10 +14,12 @@ from nwedge.geometry import RandomSubspace
 from nwedge.landscapes import theory
 from nwedge.landscapes.controls import QuadraticBowl
 from nwedge.landscapes.networks.architectures import mlp
+from nwedge.methods import sections as sections_module
 from nwedge.methods.sections import Section, section
 from nwedge.methods.thresholds import Threshold, find_threshold
 
 DIM, SHORT, RADIUS = 100, 25, 10.0
+F64 = torch.float64
 ONE = WedgeLandscape(DIM, SHORT, wedges=1, dtype=torch.float64)
 
 
@@ -103,6 +105,70 @@ def test_the_polish_ends_where_no_move_in_the_plane_comes_nearer(
         assert gradient.norm().item() == pytest.approx(loss.item(), abs=1e-12)
         plane = RandomSubspace(60, 9, seed=seed, dtype=torch.float64).basis
         assert (plane.T @ gradient).norm() < 1e-9
+
+
+@pytest.mark.parametrize(("oriented", "short"), [("axes", 12), ("random", 12), ("axes", [5, 20, 12] * 5)])
+def test_on_sampled_wedges_the_lowest_point_of_a_plane_is_that_of_the_best_wedge(
+    oriented: str, short: int | list[int]
+) -> None:
+    """A slow reference: least squares on every wedge; the nearest wedge to the origin alone would end higher."""
+    landscape = WedgeLandscape(60, short, wedges=15, oriented=oriented, dtype=F64)
+    origins = at_radius(landscape, 6)
+    found = section(landscape, origins, 4, seeds=list(range(6)), lr=0.1, steps=0, generator=derive(0))
+    higher = 0
+    for row, origin in enumerate(origins):
+        plane = RandomSubspace(60, 4, seed=row, dtype=F64).basis.numpy()
+        every = []
+        for wedge in range(15):
+            rows = short_rows(landscape, wedge)
+            move = np.linalg.lstsq(rows @ plane, -rows @ origin.numpy(), rcond=None)[0]
+            every.append(np.linalg.norm(rows @ (origin.numpy() + plane @ move)))
+        assert found.losses[row].item() == pytest.approx(min(every), abs=1e-10)
+        higher += every[int(landscape.nearest_wedge(origins[row : row + 1]))] > min(every) + 1e-6
+    assert higher > 0
+
+
+def short_rows(landscape: WedgeLandscape, wedge: int) -> np.ndarray:
+    """The short directions of a sampled wedge, as rows."""
+    if landscape.axes is not None:
+        return np.eye(landscape.dim)[[axis for axis in landscape.axes[wedge].tolist() if axis >= 0]]
+    assert landscape.bases is not None
+    assert isinstance(landscape.short, int)
+    return landscape.bases.numpy()[landscape.short * wedge :][: landscape.short]
+
+
+def test_several_descents_come_lower_on_the_complete_family_than_the_polish_of_the_origin() -> None:
+    landscape = WedgeLandscape(DIM, SHORT, dtype=F64)
+    assert sections(landscape, 8, 12, steps=40, lr=[0.1, 0.3]).losses.mean() < sections(landscape, 8, 12).losses.mean()
+
+
+def test_the_same_draw_ends_at_the_same_point_wherever_its_memory_lies() -> None:
+    landscape = WedgeLandscape(60, 12, wedges=5, dtype=F64)
+    kept, ends = [], set()
+    for size in range(12):
+        kept.append(torch.empty(7 * size + 1))
+        ends.add(sections(landscape, 9, 3).points.numpy().tobytes())
+    assert len(ends) == 1
+
+
+def test_losses_are_taken_where_the_judge_says() -> None:
+    inputs = torch.randn(64, 6, generator=derive(0, "inputs"))
+    network = NetworkLandscape(mlp(6, 3, (8,)), (inputs, inputs[:, :3].argmax(1)), batch_size=16)
+    few = network.subset(20, derive(1))
+    found = section(
+        network, network.initial(2, derive(0)), 10, seeds=[0, 1], lr=0.1, steps=5, judge=few, generator=derive(0)
+    )
+    torch.testing.assert_close(found.losses, evaluate(few, found.points))
+
+
+def test_planes_too_large_to_hold_together_are_trained_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    landscape = WedgeLandscape(60, 20, wedges=4, noise=0.5, dtype=F64)
+    origins = at_radius(landscape, 3)
+    settings: dict[str, Any] = {"seeds": [7, 8, 9], "lr": [0.1, 0.3], "steps": 5}
+    together = section(landscape, origins, 5, **settings, generator=derive(0))
+    monkeypatch.setattr(sections_module, "BYTES_AT_ONCE", 2 * 60 * 5 * 8)
+    in_turn = section(landscape, origins, 5, **settings, generator=derive(0))
+    torch.testing.assert_close(in_turn.points, together.points)
 
 
 def test_the_polish_reaches_the_wedge_where_descent_alone_stops_above_it() -> None:

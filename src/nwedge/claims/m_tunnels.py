@@ -1,6 +1,6 @@
 """m-tunnels: m optima are joined by one low-loss sheet of m - 1 dimensions, up to m = 10."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -114,21 +114,25 @@ def _values(
             "barrier": highest.max(),
             "barrier_of_optimum": pad(highest, (0, max(config.m) - len(highest)), value=torch.nan),
         }
-        for name, function in _accuracies(landscape).items():
-            own[name] = on_samples(landscape, points, config.examples, generator, function).mean()
+        for name, data in _classified(landscape).items():
+            own[name] = on_samples(data, points, config.examples, generator, _accuracy).mean()
         for name, value in own.items():
             rows.setdefault(name, []).append(value.double().cpu().numpy())
     return {name: np.stack(values) for name, values in rows.items()}
 
 
-def _accuracies(landscape: Landscape) -> dict[str, Callable[[Landscape, Tensor], Tensor]]:
-    """Of classifiers: the accuracy on the data that is seen, and on held-out data."""
+def _classified(landscape: Landscape) -> dict[str, Predictive]:
+    """Of classifiers: the held-out data on which accuracies are taken, or all data where none are held out."""
     if not isinstance(landscape, Predictive):
         return {}
-    return {
-        "accuracy": lambda seen, points: seen.accuracy(points),  # pyright: ignore[reportAttributeAccessIssue]
-        "held_out_accuracy": lambda seen, points: (seen.held_out or seen).accuracy(points),  # pyright: ignore
-    }
+    if landscape.held_out is None:
+        return {"accuracy": landscape}
+    return {"held_out_accuracy": landscape.held_out}
+
+
+def _accuracy(landscape: Landscape, points: Tensor) -> Tensor:
+    assert isinstance(landscape, Predictive)
+    return landscape.accuracy(points)
 
 
 def _highest(

@@ -41,10 +41,10 @@ Count = Callable[[Tensor, float], ShortDirections]
 def measure(landscape: Landscape, runs: Runs, config: ShortDirectionsConfig, generator: Generator) -> xr.Dataset:
     """How many short directions there are along a tunnel, at the centres of sheets, and at optima of several rates.
 
-    Counts are of the Hessian averaged over a ball of one relative radius, with standard errors; at the
-    centres also, if asked for, of the literal Hessian (radius 0). On wedges the sizes of the union of the optima's short sets, of the stratum (the
-    union over all wedges that contain the centre) and the predicted one stand beside. Where the optima coincide there
-    is no tunnel, and the counts along it and at the centres are NaN.
+    Counts are of the Hessian averaged over a ball of one relative radius, with standard errors; at the centres also, if
+    asked for, of the literal Hessian (radius 0). On wedges the sizes of the union of the optima's short sets, of the
+    stratum (the union over all wedges that contain the centre) and the predicted one stand beside. Where the optima
+    coincide there is no tunnel, and the counts along it and at the centres are NaN.
     """
     see, ball, look = spawn(generator, 3)
     view = sampled(landscape, config.examples, see)
@@ -69,6 +69,8 @@ def measure(landscape: Landscape, runs: Runs, config: ShortDirectionsConfig, gen
             **(_literal(count, centres, sizes, config) if config.literal else {}),
             **(_counts("rate", "rate", count, at_rates, range(len(rates)), config) if rates else {}),
             **({"comparable": ("rate", _comparable(rates))} if rates else {}),
+            "tunnel_loss": ("t", _losses(view, along, range(len(config.positions)))),
+            "center_loss": ("m", _losses(view, centres, sizes)),
             "top_eigenvalue": _top(count(optimum, config.radius)),
             "optimum_loss": float(evaluate(view, optimum[None])),
             "ball_loss": float(evaluate(view, optimum + sigma * noise).mean()),
@@ -142,6 +144,11 @@ def _column(
         if place in points:
             found[:, column] = function(points[place]).cpu().numpy()
     return found
+
+
+def _losses(landscape: Landscape, points: Mapping[int, Tensor], places: Sequence[int]) -> np.ndarray:
+    """The loss at each place, with which the curvature of a cross-entropy goes; NaN where there is no point."""
+    return _column(lambda point: evaluate(landscape, point[None]), points, places, 1)[0]
 
 
 def _comparable(rates: list[Run]) -> np.ndarray:

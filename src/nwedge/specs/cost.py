@@ -29,16 +29,16 @@ DATA = {"digits": (1400, 397), "fashion-mnist": (60_000, 10_000), "cifar10": (50
 """The training and the held-out examples of each data set."""
 STARTS = 64
 """Initial points whose mean loss is the unit of levels."""
-VISITED = 40
-"""The most dimensions that one search for a threshold visits, up to 32,767 weights; about a third is usual."""
+LARGEST = 32_767
+"""The most weights that a network is taken to have where a search over dimensions is bounded."""
 EXTENT, WIDTH, WIDTH_OF_WELL = 21 + 12, 9 + 6, 18 + 6
 """The most losses along one direction until an extent is known, or an angular width: of tunnels, of radial wells."""
 SCOUTS, RADII, TURNS = 64, 10, 16
 """Of radial wells: directions along which the crossing is sought; radii, and directions of rotation at each."""
 LONG, EDGE = 600, 60
 """The products that the long directions, and the edge of stability, of a network take: twice the most that was seen."""
-BALL = 200
-"""Points of the ball that the Hessian is averaged over where there are no data."""
+BALL, IN_BALL = 200, 32
+"""Points of the ball that the Hessian is averaged over where there are no data, and at which its loss is taken."""
 
 
 @dataclass(frozen=True)
@@ -153,19 +153,22 @@ def _classified(points: int, data: _Data) -> Cost:
     return Cost(forward=points * (2 * (data.train + data.held_out) if data.held_out else data.train))
 
 
-def _hessian(landscape: LandscapeSpec, vectors: int, examples: int) -> Cost:
+def _hessian(landscape: LandscapeSpec, vectors: int, examples: int, *, ball: int = BALL) -> Cost:
     """Products of the Hessian averaged over a ball: on a network with vectors, elsewhere with all of the dimension."""
     if isinstance(landscape, WedgeSpec | ControlSpec):
-        return Cost(product=landscape.dim * BALL)
+        return Cost(product=landscape.dim * ball)
     return Cost(product=vectors * examples)
 
 
 def _thresholds(config: configs.SectionsConfig, sought: int, data: _Data) -> Cost:
-    """At most: thresholds of random planes, each trained at every rate and judged on the examples it was trained on."""
-    examples = data.few(config.examples)
-    ends = Cost(forward=examples)
-    descents = (ends + _steps(config.steps, _Data(examples, 0, min(data.batch, examples)))) * len(config.rates)
-    return (descents * (sought * VISITED * config.planes)).searched
+    """At most: thresholds of random planes, each trained at every rate and judged on some examples."""
+    descents = (Cost(forward=data.few(config.examples)) + _steps(config.steps, data)) * len(config.rates)
+    return (descents * (sought * _visited(config.most or LARGEST) * config.planes)).searched
+
+
+def _visited(most: int) -> int:
+    """The most dimensions that a search up to `most` visits: see `nwedge.methods.thresholds`."""
+    return 2 * most.bit_length() + 10
 
 
 @singledispatch
@@ -251,13 +254,27 @@ def _(config: configs.EnsemblingConfig, task: ClaimSpec, data: _Data) -> Cost:
 
 @_measured.register
 def _(config: configs.MTunnelsConfig, task: ClaimSpec, data: _Data) -> Cost:
-    points = Cost(forward=2 * config.points * data.few(config.examples)) * (2 if data.held_out else 1)
-    vertices = sum(2**m - 1 - m for m in config.pointwise)
-    trained = _steps(config.pointwise_steps, data) * vertices
-    return points * (len(task.sheets) + len(config.pointwise)) + trained
+    few = data.few(config.examples)
+    seen = 2 * few + data.held_out if data.held_out else few  # the loss; of classifiers also both accuracies
+
+    def spanned(m: int) -> Cost:
+        pointwise = m in config.pointwise
+        again = m * data.train if config.examples is not None else 0  # the highest point of each optimum's region
+        points = Cost(forward=(2 + pointwise) * (config.points * seen + again) + (m + 1) * data.train)
+        return points + _steps(config.pointwise_steps, data) * (pointwise * (2**m - 1 - m))
+
+    return total(map(spanned, config.m[: len(task.sheets)]))
 
 
 @_measured.register
 def _(config: configs.ShortDirectionsConfig, task: ClaimSpec, data: _Data) -> Cost:
-    points = len(config.positions) + len(task.sheets) + len(_reads(task, OPTIMA, RATE))
-    return _hessian(task.landscape, config.probes * config.steps, data.few(config.examples)) * points
+    examples, centres, rates = data.few(config.examples), 1 + len(task.sheets), len(_reads(task, RATE))
+    vectors = config.probes * config.steps
+    smooth = _hessian(task.landscape, vectors, examples)
+    literal = _hessian(task.landscape, vectors, examples, ball=1) * (centres if config.literal else 0)
+    known = len(
+        {0.0, 0.5} & set(config.positions)
+    )  # the first optimum and the centre of the sheet over two, but for rounding
+    places = len(config.positions) + centres
+    losses = Cost(forward=(1 + IN_BALL + places) * examples)
+    return smooth * (places - known + rates) + (smooth * known).searched + literal + losses

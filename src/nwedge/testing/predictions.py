@@ -32,7 +32,7 @@ def predictions_are_probabilities(case: Case) -> None:
 
 
 def held_out_is_alike(case: Case) -> None:
-    """Held-out data, where there are any, are a predictive landscape of the same dim, dtype and device."""
+    """Held-out data, where there are any, are a landscape of the same dim, dtype and device, predictive if it is."""
     held_out = getattr(case.landscape, "held_out", None)
     if held_out is None:
         return
@@ -41,6 +41,7 @@ def held_out_is_alike(case: Case) -> None:
     for name in ("dim", "dtype", "device"):
         expected, came = getattr(case.landscape, name), getattr(held_out, name)
         case.require(expected == came, "predictions", f"held-out data of {name} {expected}", came)
-    case.require(hasattr(held_out, "predict"), "predictions", "held-out data with a method `predict`", "none")
+    alike = hasattr(held_out, "predict") or not hasattr(case.landscape, "predict")
+    case.require(alike, "predictions", "held-out data with a method `predict`", "none")
     for law in (one_loss_a_point, predictions_are_probabilities):
         law(dataclasses.replace(case, landscape=held_out, where=where))

@@ -1,11 +1,15 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from nwedge import NetworkLandscape
+from nwedge import NetworkLandscape, check_landscape, examine, geometry, restrict
 from nwedge._random import derive
+from nwedge.landscape import Predictive
 from nwedge.landscapes.networks.classification import accuracy_of, class_probabilities, classification_loss
+from nwedge.specs.configs import TunnelsConfig, TwoHalvesConfig
 
 
 @pytest.mark.parametrize("classes", [2, 10, 15, 16, 40])
@@ -32,8 +36,9 @@ def test_data_without_pairs_or_labels_need_functions_of_the_user() -> None:
     x = torch.randn(9, 4, generator=derive(0))
     landscape = NetworkLandscape(nn.Linear(4, 2), {"x": x}, loss=lambda model, batch: model(batch["x"]).mean())
     points = landscape.initial(2, derive(1))
-    with pytest.raises(ValueError, match=r"predictions need batches \(x, y\); got \{'x': .*\}: give predict="):
-        landscape.predict(points)
+    for other in (landscape, copy.copy(landscape), copy.deepcopy(landscape)):
+        assert not isinstance(other, Predictive), "no predictions are known"
+    check_landscape(landscape)
     landscape = NetworkLandscape(
         nn.Linear(4, 2),
         {"x": x},
@@ -54,3 +59,29 @@ def test_predictions_of_another_shape_are_refused() -> None:
     )
     with pytest.raises(ValueError, match=r"shape \(examples, classes\); got float32 \(9,\)"):
         landscape.predict(landscape.initial(1, derive(1)))
+
+
+def test_a_regression_is_no_classifier_and_still_runs_a_claim() -> None:
+    x = torch.randn(60, 3, generator=derive(4))
+    y = x[:, :1] * x[:, 1:2]
+    landscape = NetworkLandscape(
+        nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)),
+        (x[:40], y[:40]),
+        (x[40:], y[40:]),
+        loss=lambda model, batch: (model(batch[0]) - batch[1]).square().mean(),
+    )
+    check_landscape(landscape)
+    light = TunnelsConfig(steps=5, pointwise_steps=5, points=11, bends=5, bend_points=5)
+    verdict = examine(landscape, "tunnels", lr=0.1, momentum=0.9, steps=300, seeds=2, config=light)
+    assert verdict.seeds == 2
+
+
+def test_a_network_without_held_out_data_runs_the_claims_about_tunnels() -> None:
+    x = torch.randn(60, 3, generator=derive(4))
+    landscape = NetworkLandscape(nn.Linear(3, 2), (x, (x[:, 0] > 0).long()))
+    light = TunnelsConfig(steps=5, pointwise_steps=5, points=11, bends=5, bend_points=5)
+    assert examine(landscape, "tunnels", lr=0.1, steps=50, seeds=2, config=light).seeds == 2
+    halves = TwoHalvesConfig(steps=5, pointwise_steps=5, places=2)
+    assert examine(landscape, "two-halves", lr=0.1, steps=50, seeds=2, config=halves).seeds == 2
+    line = geometry.Line(*landscape.initial(2, derive(0)))
+    assert restrict(landscape, line).held_out is None

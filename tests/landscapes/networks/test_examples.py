@@ -116,7 +116,7 @@ class Loader(DataLoader):
         ((X, Y[:4]), r"got 11 in entry \[0\] and 4 in entry \[1\]"),
         ({"x": X, "deep": {"y": Y[1:]}}, r"got 11 in entry \['x'\] and 10 in entry \['deep'\]\['y'\]"),
         ((X, torch.tensor(1)), r"entry \[1\] has no axis"),
-        ((X.where(X != 3, torch.nan), Y), r"NaN in entry \[0\]"),
+        ((X.where(X != 3, torch.nan), Y), r"NaN or infinity in entry \[0\]"),
         ("digits", "a torch Dataset or a DataLoader; got str"),
         (None, "a torch Dataset or a DataLoader; got NoneType"),
         ((X, Y.numpy()), r"got ndarray in entry \[1\]"),

@@ -94,8 +94,8 @@ def hold(data: Any, name: str, *, dtype: torch.dtype, device: torch.device) -> E
                 f"the tensors of the {name} data must have one length, the number of examples; got {len(count)} in "
                 f"{first} and {len(leaf)} in {where}"
             )
-        if leaf.is_floating_point() and bool(leaf.isnan().any()):
-            raise ValueError(f"the {name} data hold NaN in {where}: leave these examples out or fill them")
+        if leaf.is_floating_point() and not bool(leaf.isfinite().all()):
+            raise ValueError(f"the {name} data hold NaN or infinity in {where}: leave these examples out or fill them")
     if not len(count):
         raise ValueError(f"the {name} data hold no examples")
     held = [leaf.detach().to(device, dtype if leaf.is_floating_point() else leaf.dtype) for _, leaf in leaves]

@@ -50,7 +50,8 @@ class NetworkLandscape:
             (collated as by a DataLoader) or a DataLoader.
         held_out: the held-out data, of the same structure.
         loss: loss(model, batch) -> mean over the batch; None: the cross-entropy of model(x) and y for batches (x, y).
-        predict: predict(model, batch) -> probabilities (examples, classes); None: softmax(model(x)).
+        predict: predict(model, batch) -> probabilities (examples, classes); None: softmax(model(x)) with the default
+            loss, and with another `loss` the landscape does not predict.
         batch_norm: "keep" normalises by the running statistics of the given model at every point. "recompute"
             normalises by s(P), the average over chunks of the training examples of the mean and the unbiased variance
             that each layer sees there (as in `torch.optim.swa_utils.update_bn`), and differentiates through it.
@@ -77,6 +78,15 @@ class NetworkLandscape:
             unequal lengths, of an unknown kind, shuffled or hold NaN, a loss that is no scalar, labels that are no
             classes, or a strategy that cannot work.
     """
+
+    def __new__(cls, *arguments: Any, **options: Any) -> "NetworkLandscape":
+        """A `PredictiveNetwork` where predictions are known: with the default loss, or with `predict`."""
+        predicts = options.get("loss") is None or options.get("predict") is not None
+        return object.__new__(PredictiveNetwork if predicts else cls)
+
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
+        """A copy is of the same kind."""
+        return (), {"loss": self._loss}
 
     def __init__(
         self,
@@ -142,15 +152,6 @@ class NetworkLandscape:
         return dict(self._network.shapes)
 
     @property
-    def labels(self) -> Int[Tensor, " examples"]:
-        """The labels of the examples: the last element of (x, y), or "labels", "label" or "y" of a dict.
-
-        Raises:
-            ValueError: data without integer labels.
-        """
-        return labels_of(self._examples.batch(EVERY, EVERY))
-
-    @property
     def held_out(self) -> "NetworkLandscape | Any":  # not `| None`, so that it is Predictive to a type checker
         """The same network on the held-out data, or None where none were given.
 
@@ -195,34 +196,6 @@ class NetworkLandscape:
         check_points(self, points)
         check_same_shape(points, vectors)
         return hessian_products(self._evaluation, self._loss, points, vectors, self._examples, self._training)
-
-    def predict(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples classes"]:
-        """The probability of each class for each example, shape (batch, examples, classes), without a graph.
-
-        Raises:
-            ValueError, TypeError: points that do not belong to the landscape, or data for which predict= is needed.
-        """
-        check_points(self, points)
-        with torch.no_grad():
-            statistics = self._statistics(points)
-            return torch.cat(
-                [
-                    torch.cat([self._probabilities(points[rows], statistics[rows], part) for part in self._chunks], 1)
-                    for rows in self._evaluation.blocks(points)
-                ]
-            )
-
-    def accuracy(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
-        """The share of examples whose most probable class is the label, shape (batch,); NaN where a probability is.
-
-        Raises:
-            ValueError, TypeError: points that do not belong to the landscape, data without labels, or data for which
-                predict= is needed.
-        """
-        check_points(self, points)
-        with torch.no_grad():
-            right = accuracy_of(self._predict)
-            return self._evaluation.mean(right, points, self._statistics(points), self._examples)
 
     def minibatch(self, generator: Generator | Sequence[Generator]) -> Minibatch:
         """A view on `batch_size` examples drawn without replacement, with dropout on (`unbiased` is then False).
@@ -291,15 +264,8 @@ class NetworkLandscape:
                 keep_statistics(module, self._statistics(point[None])[0])
         return module
 
-    @property
-    def _chunks(self) -> list[slice]:
-        return [part for part, _ in self._evaluation.chunks(self.examples)]
-
     def _statistics(self, points: Tensor) -> Tensor:
         return self._evaluation.statistics(self._loss, points, self._training)
-
-    def _probabilities(self, points: Tensor, statistics: Tensor, part: slice) -> Tensor:
-        return self._evaluation.values(self._predict, points, statistics, self._examples.batch(EVERY, part))
 
     def _permutation(self, generator: Generator) -> Tensor:
         return torch.randperm(self.examples, generator=generator, device=generator.device)
@@ -339,6 +305,54 @@ class NetworkLandscape:
         if chosen == "loop" and prefers_channels_last(model, self.device):
             self._network.channels_last = all(channels_last_works(self._network, one, *trial) for one in functions)
         return Evaluation(self._network, chosen, chunk or CHUNK[chosen])
+
+
+class PredictiveNetwork(NetworkLandscape):
+    """A network that classifies: what `NetworkLandscape` gives with the default loss, or with `predict`."""
+
+    @property
+    def labels(self) -> Int[Tensor, " examples"]:
+        """The labels of the examples: the last element of (x, y), or "labels", "label" or "y" of a dict.
+
+        Raises:
+            ValueError: data without integer labels.
+        """
+        return labels_of(self._examples.batch(EVERY, EVERY))
+
+    def predict(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples classes"]:
+        """The probability of each class for each example, shape (batch, examples, classes), without a graph.
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape, or data for which predict= is needed.
+        """
+        check_points(self, points)
+        with torch.no_grad():
+            statistics = self._statistics(points)
+            return torch.cat(
+                [
+                    torch.cat([self._probabilities(points[rows], statistics[rows], part) for part in self._chunks], 1)
+                    for rows in self._evaluation.blocks(points)
+                ]
+            )
+
+    def accuracy(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The share of examples whose most probable class is the label, shape (batch,); NaN where a probability is.
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape, data without labels, or data for which
+                predict= is needed.
+        """
+        check_points(self, points)
+        with torch.no_grad():
+            right = accuracy_of(self._predict)
+            return self._evaluation.mean(right, points, self._statistics(points), self._examples)
+
+    @property
+    def _chunks(self) -> list[slice]:
+        return [part for part, _ in self._evaluation.chunks(self.examples)]
+
+    def _probabilities(self, points: Tensor, statistics: Tensor, part: slice) -> Tensor:
+        return self._evaluation.values(self._predict, points, statistics, self._examples.batch(EVERY, part))
 
 
 def _private(model: nn.Module) -> nn.Module:

@@ -16,7 +16,7 @@ def check_model(model: Any) -> None:
 
     Raises:
         TypeError: no module, or parameters that are not floating.
-        ValueError: no parameters, or lazy ones.
+        ValueError: no parameters, lazy ones, or NaN or infinity in one.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
@@ -28,6 +28,10 @@ def check_model(model: Any) -> None:
             raise ValueError(f"parameter '{name}' is lazy and has no shape yet: pass one batch through the model first")
         if not parameter.is_floating_point():
             raise TypeError(f"parameter '{name}' has dtype {parameter.dtype}; the weights must be floating")
+        if not bool(torch.isfinite(parameter).all()):
+            raise ValueError(
+                f"parameter '{name}' must be finite; got NaN or infinity: was its training stopped in time?"
+            )
 
 
 def read_weights(model: nn.Module, given: nn.Module | Mapping[str, Any]) -> dict[str, Tensor]:

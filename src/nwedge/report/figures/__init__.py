@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from nwedge.report.figures import (
     averaging,
     ensembling,
+    intrinsic_dimension,
     m_tunnels,
     no_obstacles,
     radial_wells,
+    sections,
     short_directions,
     tunnel_width,
     tunnels,
@@ -42,12 +44,14 @@ class Drawing(Protocol):
 
 DRAWINGS: dict[str, Drawing] = {
     "no-obstacles": no_obstacles,
+    "sections": sections,
     "radial-wells": radial_wells,
     "tunnel-width": tunnel_width,
     "tunnels": tunnels,
     "two-halves": two_halves,
     "m-tunnels": m_tunnels,
     "short-directions": short_directions,
+    "intrinsic-dimension": intrinsic_dimension,
     "averaging": averaging,
     "ensembling": ensembling,
 }

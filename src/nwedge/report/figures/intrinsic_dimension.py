@@ -22,8 +22,8 @@ CAPTION = (
     "landscape lie in the band, and that the two numbers rise together from setting to setting."
 )
 CAVEATS = (
-    "Both numbers depend on a choice: the count on the curvature above which a direction is short, the threshold on the "
-    "level of success. Both are fixed beforehand and the same for all landscapes that train that far."
+    "Both numbers depend on a choice: the count on the curvature above which a direction is short, the threshold on "
+    "the level of success. Both are fixed beforehand and the same for all landscapes that train that far."
 )
 ITSELF = ("own_count", "own_threshold")
 """The numbers of the landscape itself, which come from the results of two other claims."""
@@ -55,47 +55,58 @@ def figure(datasets: Mapping[str, xr.Dataset], verdicts: Sequence[Mapping[str, A
     """
     names = words.ordered(datasets)
     fig, axes = style.panels(1, names, verdicts, height=2.6)
-    looks = _looks(datasets)
+    found = {name: _found(datasets[name]) for name in names}
+    known = [pair for pairs in found.values() for pair in pairs.values() if pair.size]
+    looks, ends = _looks(datasets), _ends(np.concatenate(known, axis=1) if known else np.ones((2, 1)))
     for panel, name in zip(axes[0], names, strict=True):
-        _panel(panel, datasets[name], looks)
+        if any(pair.size for pair in found[name].values()):
+            _panel(panel, found[name], looks, ends)
+            _note(panel, datasets[name], found[name])
+        else:
+            style.says(panel, "no count and no threshold\nare defined here")
     style.label_left(axes[0], ["threshold of random planes"] * len(names))
     style.legend(fig, _entries(looks, datasets))
     return fig
 
 
-def _panel(axes: Axes, dataset: xr.Dataset, looks: Mapping[str, tuple[str, str]]) -> None:
-    points = {size: (dataset["count"].sel(size=size), dataset["threshold"].sel(size=size)) for size in _sizes(dataset)}
-    found = {size: (count.values, d.values) for size, (count, d) in points.items()}
+def _found(dataset: xr.Dataset) -> dict[str, np.ndarray]:
+    """The count and the threshold in each seed where both are known, shape (2, seeds), by setting."""
+    pairs = {size: dataset[["count", "threshold"]].sel(size=size) for size in _sizes(dataset)}
+    found = {size: np.stack([pair["count"].values, pair["threshold"].values]) for size, pair in pairs.items()}
     if set(ITSELF) <= set(dataset):
-        found[""] = tuple(dataset[name].values for name in ITSELF)
-    defined = [np.stack(pair)[:, ~np.isnan(np.stack(pair)).any(0)] for pair in found.values()]
-    every = np.concatenate(defined, axis=1) if defined else np.empty((2, 0))
-    if not every.size:
-        style.says(axes, "no count and no threshold\nare defined here")
-        return
+        found[""] = np.stack([dataset[name].values for name in ITSELF])
+    return {size: pair[:, ~np.isnan(pair).any(0)] for size, pair in found.items()}
+
+
+def _ends(every: np.ndarray) -> np.ndarray:
+    """The ends of both axes of all panels, a decade at least."""
+    low, high = max(EDGE, every.min()) / 1.6, every.max() * 1.6
+    return np.array([low, max(high, 10 * low)])
+
+
+def _panel(axes: Axes, found: Mapping[str, np.ndarray], looks: Mapping[str, tuple[str, str]], ends: np.ndarray) -> None:
     for size, (count, d) in found.items():
         mark, colour = looks[size]
         axes.plot(np.maximum(count, EDGE), d, mark, color=colour, markersize=5, alpha=0.8, linestyle="")
-    low, high = max(EDGE, every.min()) / 1.6, every.max() * 1.6
-    ends = np.array([low, high])
     axes.fill_between(ends, ends / 2, ends * 2, color=style.COLOURS["bend"], alpha=0.35, linewidth=0)
     axes.plot(ends, ends, color=style.MUTED, linewidth=1)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(low, high)
-    axes.set_ylim(low, high)
+    axes.set_xlim(*ends)
+    axes.set_ylim(*ends)
     axes.set_aspect("equal")
-    ticks = [10.0**power for power in range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)]
+    low, high = np.log10(ends)
+    ticks = [10.0**power for power in range(int(np.ceil(low)), int(np.floor(high)) + 1)]
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(ticks, [f"{tick:,.0f}" for tick in ticks])
         axis.set_ticks([], minor=True)
     axes.set_xlabel("short directions at the optimum")
-    none = int((every[0] < 1).sum())
-    style.note(
-        axes,
-        f"curvature above {words.number(float(dataset['curvature'].mean()))}"
-        + (f"; {none} counts of 0" if none else ""),
-    )
+
+
+def _note(axes: Axes, dataset: xr.Dataset, found: Mapping[str, np.ndarray]) -> None:
+    text = f"curvature > {words.number(float(dataset['curvature'].mean()))}"
+    none = sum(int((count < 1).sum()) for count, _ in found.values())
+    style.note(axes, text + (f"; {words.count(none, 'count')} of 0" if none else ""))
 
 
 def _sizes(dataset: xr.Dataset) -> list[str]:
@@ -115,7 +126,7 @@ def _entries(looks: Mapping[str, tuple[str, str]], datasets: Mapping[str, xr.Dat
         entries["the landscape itself"] = _mark(looks[""])
     entries |= {size: _mark(look) for size, look in looks.items() if size}
     return entries | {
-        "the two are equal": style.stroke(style.MUTED, width=1),
+        "the two are equal": style.stroke(style.MUTED, width=1.0),
         "within a factor of 2": Patch(facecolor=style.COLOURS["bend"], alpha=0.35),
     }
 

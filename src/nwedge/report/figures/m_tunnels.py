@@ -89,5 +89,5 @@ def _remark(dataset: xr.Dataset) -> str:
     known = ratio.where(ratio.notnull(), drop=True)
     if not known.size:
         return ""
-    worst = int(known["m"][int(known.argmin())])
+    worst = known["m"].values[known.values.argmin()]
     return f"least removed: {words.number(float(known.min()))} of the barrier, at m = {worst}"

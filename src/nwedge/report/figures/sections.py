@@ -16,7 +16,7 @@ from nwedge.report import words
 from nwedge.report.figures import style
 
 CAPTION = (
-    "Above: the loss that training reached in random affine planes, relative to the mean loss of random initial points, "
+    "Above: the loss that training reached in random affine planes, relative to that of random initial points, "
     "against the dimension d of the plane; each mark is a plane, and the lines join means over planes of about one d. "
     "The colours are factors of the distance R of the plane's origin from 0, the dotted line is the level of success. "
     "Middle: the share of planes that reach the level, with the fitted threshold at factor 1 (line: mean over seeds) "
@@ -27,10 +27,10 @@ CAPTION = (
     "dimension, and that the radius moves the threshold."
 )
 CAVEATS = (
-    "The number depends on the level, so it is stated with it: a looser level lowers the threshold. Planes in which the "
-    "descent stops too early raise it. Which dimensions are tried is up to the search, and with them the share of the "
-    "variance that d explains. On sampled wedges the lowest point of each plane is exact; on all wedges it is the best "
-    "that several descents found."
+    "The number depends on the level, so it is stated with it: a looser level lowers the threshold. Planes in which "
+    "the descent stops too early raise it. Which dimensions are tried is up to the search, and with them the share of "
+    "the variance that d explains. On sampled wedges the lowest point of each plane is exact; on all wedges it is the "
+    "best that several descents found."
 )
 SMALLER, ONE, LARGER = style.COLOURS["pointwise"], style.COLOURS["sheet"], style.COLOURS["bezier"]
 LAW = style.COLOURS["line"]
@@ -83,7 +83,8 @@ def _successes(axes: Axes, dataset: xr.Dataset) -> None:
     _dimensions(axes, dataset)
     censored = int(dataset["censored"].sum())
     bound = f", {censored} a bound" if censored else ""
-    style.note(axes, f"threshold {words.number(_rounded(middle))} of {words.number(int(top))}{bound}")
+    found = words.number(float(np.round(middle, 0 if middle >= 100 else 1)))
+    style.note(axes, f"threshold {found} of {words.number(int(top))}{bound}")
 
 
 def _levels(axes: Axes, dataset: xr.Dataset) -> None:
@@ -136,10 +137,6 @@ def _colour(factor: float) -> str:
 def _percent(values: xr.DataArray) -> str:
     mean = float(values.mean("seed", skipna=False))
     return f"{100 * mean:.0f} %" if np.isfinite(mean) else "an unknown share"
-
-
-def _rounded(value: float) -> float:
-    return round(value) if np.isfinite(value) and value >= 100 else value
 
 
 def _entries(datasets: Mapping[str, xr.Dataset]) -> dict[str, Artist]:

@@ -25,7 +25,7 @@ CAPTION = (
 CAVEATS = (
     "The curvature of a cross-entropy falls with the loss itself: where training makes the middle of a tunnel lower "
     "than its ends, it has fewer directions above any fixed threshold, whatever its shape (the remark above the upper "
-    "panel gives the loss at the optimum). The thresholds and the radius of the ball are conventions; the rate that is "
+    "panel gives both losses). The thresholds and the radius of the ball are conventions; the rate that is "
     "deliberately too high is shown hollow and is not judged."
 )
 COLOURS = ("#2b83ba", "#1a8f5a", "#e08214", "#b0529e")
@@ -41,7 +41,7 @@ def figure(datasets: Mapping[str, xr.Dataset], verdicts: Sequence[Mapping[str, A
         _counts(column[0], dataset, "tunnel_count", "t", "position on the tunnel")
         _counts(column[1], dataset, "center_count", "m", "m, optima joined")
         _predicted(column[1], dataset)
-        style.note(column[0], f"loss at the optimum {words.number(float(dataset['optimum_loss'].mean()))}")
+        style.note(column[0], _remark(dataset))
         if rates:
             _rates(column[2], dataset)
     for row in axes:
@@ -52,6 +52,13 @@ def figure(datasets: Mapping[str, xr.Dataset], verdicts: Sequence[Mapping[str, A
     }
     style.legend(fig, entries)
     return fig
+
+
+def _remark(dataset: xr.Dataset) -> str:
+    """The losses at the ends and in the middle, with which the counts of a network go."""
+    losses = dataset["tunnel_loss"].mean("seed", skipna=False)
+    ends, middle = float(losses.sel(t=[0.0, 1.0]).mean("t")), float(losses.sel(t=0.5))
+    return f"loss: ends {words.number(ends)}, middle {words.number(middle)}"
 
 
 def _counts(axes: Axes, dataset: xr.Dataset, what: str, dimension: str, label: str) -> None:
