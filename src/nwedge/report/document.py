@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from nwedge._files import whole
 from nwedge.report import overview, parting, provenance, surface, svg, tables, words
-from nwedge.report.figures import DRAWINGS, style
+from nwedge.report.figures import DRAWINGS, intrinsic_dimension, style
 from nwedge.report.figures import fit as fitted
 from nwedge.report.results import Results, read
 from nwedge.specs.claims import CLAIMS, Claim
@@ -19,6 +20,8 @@ REPORT, FIGURES = "report.html", "figures"
 TEMPLATE = "report.html.j2"
 FIT, SHEETS = "fit", "m-tunnels"
 """The section and the files of the fit; the claim whose section shows the surfaces."""
+MATCHING, NEEDS = "intrinsic-dimension", ("sections", "short-directions")
+"""The claim whose figure shows numbers of two others, and these."""
 
 
 def write(directory: Path) -> Path:
@@ -83,7 +86,7 @@ def _section(claim: str, text: Claim | None, results: Results, figures: Path) ->
         "claim": claim,
         "text": text.text if text else "",
         "anchor": text.anchor if text else "",
-        "figure": _draw(claim, datasets, verdicts, figures) if drawing and datasets else None,
+        "figure": _draw(claim, _drawn(claim, results), verdicts, figures) if drawing and datasets else None,
         "caption": drawing.CAPTION if drawing else "",
         "caveats": drawing.CAVEATS if drawing else "",
         "verdicts": [tables.verdict(row) for row in verdicts],
@@ -93,6 +96,20 @@ def _section(claim: str, text: Claim | None, results: Results, figures: Path) ->
         "planned": len(planned),
         "done": sum(task.id in results.provenance for task in planned),
         "settings": provenance.settings(results).get(claim, []),
+    }
+
+
+def _drawn(claim: str, results: Results) -> Mapping[str, xr.Dataset]:
+    """The results that a claim's figure draws, with those that it reads of other claims."""
+    own = results.datasets[claim]
+    if claim != MATCHING:
+        return own
+    others = [results.datasets.get(need, {}) for need in NEEDS]
+    return {
+        name: intrinsic_dimension.beside(dataset, *(other[name] for other in others))
+        if all(name in other for other in others)
+        else dataset
+        for name, dataset in own.items()
     }
 
 

@@ -92,7 +92,11 @@ class _Data:
 
     def few(self, examples: int | None) -> int:
         """So many of the training examples; all for None."""
-        return self.train if examples is None else min(examples, self.train)
+        return _few(self.train, examples)
+
+
+def _few(every: int, examples: int | None) -> int:
+    return every if examples is None else min(examples, every)
 
 
 def has_data(landscape: LandscapeSpec) -> bool:
@@ -129,7 +133,7 @@ def _data(landscape: LandscapeSpec) -> _Data:
     if not isinstance(landscape, NetworkSpec):
         return _Data(1, 0, 1)
     train, held_out = DATA[landscape.data]
-    train = train if landscape.examples is None else min(landscape.examples, train)
+    train = _few(train, landscape.examples)
     return _Data(train, held_out, min(landscape.batch_size, train))
 
 
@@ -254,12 +258,11 @@ def _(config: configs.EnsemblingConfig, task: ClaimSpec, data: _Data) -> Cost:
 
 @_measured.register
 def _(config: configs.MTunnelsConfig, task: ClaimSpec, data: _Data) -> Cost:
-    few = data.few(config.examples)
-    seen = 2 * few + data.held_out if data.held_out else few  # the loss; of classifiers also both accuracies
+    seen = data.few(config.examples) + _few(data.held_out, config.examples)  # of classifiers also their accuracy
 
     def spanned(m: int) -> Cost:
         pointwise = m in config.pointwise
-        again = m * data.train if config.examples is not None else 0  # the highest point of each optimum's region
+        again = 0 if config.examples is None else m * data.train  # the highest point of each optimum's region
         points = Cost(forward=(2 + pointwise) * (config.points * seen + again) + (m + 1) * data.train)
         return points + _steps(config.pointwise_steps, data) * (pointwise * (2**m - 1 - m))
 
@@ -272,9 +275,7 @@ def _(config: configs.ShortDirectionsConfig, task: ClaimSpec, data: _Data) -> Co
     vectors = config.probes * config.steps
     smooth = _hessian(task.landscape, vectors, examples)
     literal = _hessian(task.landscape, vectors, examples, ball=1) * (centres if config.literal else 0)
-    known = len(
-        {0.0, 0.5} & set(config.positions)
-    )  # the first optimum and the centre of the sheet over two, but for rounding
+    known = len({0.0, 0.5} & set(config.positions))  # but for rounding the first optimum and the centre over two
     places = len(config.positions) + centres
     losses = Cost(forward=(1 + IN_BALL + places) * examples)
     return smooth * (places - known + rates) + (smooth * known).searched + literal + losses
