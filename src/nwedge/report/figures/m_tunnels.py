@@ -83,8 +83,8 @@ def _against_m(axes: Axes, dataset: xr.Dataset, what: str) -> None:
 
 
 def _remark(dataset: xr.Dataset) -> str:
-    if bool(dataset["coincide"].any()):
-        return "optima coincide: counts as 0"
+    if together := int(dataset["coincide"].sum()):
+        return f"optima coincide in {together} of {int(dataset['there'].sum())} sheets: count as 0"
     ratio = dataset["ratio"].where(dataset["there"]).mean("seed", skipna=True)
     known = ratio.where(ratio.notnull(), drop=True)
     if not known.size:

@@ -93,3 +93,5 @@ def _rates(axes: Axes, dataset: xr.Dataset) -> None:
         places = np.broadcast_to(rates[~judged], counts.shape)
         axes.plot(places.ravel(), counts.ravel(), "o", mfc="none", color=COLOURS[row % len(COLOURS)], ms=3)
     axes.set_xscale("log")
+    axes.minorticks_off()
+    axes.set_xticks(rates, [f"{rate:g}" for rate in rates], rotation=45)
