@@ -24,7 +24,7 @@ def execute(task, inputs, *, threads):
 def judge(tasks, results):
     rows: dict[tuple[str, str], dict] = {}
     for task in tasks:
-        row = rows.setdefault((task.claim, task.landscape.name), {"statistic": 0.0, "seeds": 0, "task_ids": []})
+        row = rows.setdefault((task.claim, task.landscape.name), {"statistic": 0.0, "seeds": 0, "sentence": "", "task_ids": []})
         row["statistic"] += float(results[task.id]["value"])
         row["seeds"] += 1
         row["task_ids"].append(task.id)
@@ -104,7 +104,9 @@ def test_a_rerun_runs_nothing_but_judges_and_draws(doing, capsys):
 def test_two_seeds_that_are_left_are_judged(doing, capsys):
     assert doing(execute=doing.failing("network", 1)) == 1
     assert doing.verdicts()["network"]["seeds"] == 2
+    assert doing.verdicts()["network"]["sentence"] == "; missing: seeds 1, whose tasks failed"
     assert doing.verdicts()["toy-complete"]["seeds"] == 3
+    assert doing.verdicts()["toy-complete"]["sentence"] == ""
     said = capsys.readouterr()
     assert "1 failed" in said.out
     assert "left out" not in said.out
@@ -143,7 +145,7 @@ def test_undefined_statistics_and_nothing_to_judge_are_shown(doing, capsys):
 
 def test_verdicts_are_strict_json(doing):
     with pytest.raises(ValueError, match="nan"):
-        doing(judge=lambda tasks, results: [{"statistic": float("nan")}])
+        doing(judge=lambda tasks, results: [{"claim": "tunnels", "landscape": "network", "statistic": float("nan")}])
     assert not (doing.arguments.out / "verdicts.json").exists()
 
 

@@ -116,6 +116,6 @@ def test_two_halves(trained: xr.Dataset, spread: np.ndarray, within: float, acro
 @pytest.mark.parametrize("flag", ["coincide", "straight"])
 def test_a_path_that_does_not_bend_fails_with_statistic_zero(trained: xr.Dataset, flag: str) -> None:
     results = halves(trained, np.full(5, np.nan), np.full(5, np.nan))
-    results["two-halves"][flag][:] = flag == "coincide"
+    results["two-halves"][flag][:] = True
     verdict = two_halves.verdict(results)
     assert (verdict.outcome, verdict.statistic) == ("fails", 0)
