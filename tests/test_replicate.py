@@ -24,7 +24,9 @@ def execute(task, inputs, *, threads):
 def judge(tasks, results):
     rows: dict[tuple[str, str], dict] = {}
     for task in tasks:
-        row = rows.setdefault((task.claim, task.landscape.name), {"statistic": 0.0, "seeds": 0, "sentence": "", "task_ids": []})
+        row = rows.setdefault(
+            (task.claim, task.landscape.name), {"statistic": 0.0, "seeds": 0, "sentence": "", "task_ids": []}
+        )
         row["statistic"] += float(results[task.id]["value"])
         row["seeds"] += 1
         row["task_ids"].append(task.id)
