@@ -1,7 +1,7 @@
 """The centre: a landscape is a function from points to losses, and everything else is written against it."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -154,6 +154,54 @@ def loss_and_gradient(
         losses = _attached(landscape.loss(leaf))
         (slope,) = torch.autograd.grad(losses.sum(), leaf)
     return losses.detach(), slope
+
+
+def attached_loss(landscape: Landscape, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+    """The losses with a gradient in the points: of a landscape whose loss is detached, by its own `gradient`.
+
+    What wraps a landscape takes the loss from here, so that it serves landscapes of other frameworks, too.
+    """
+    losses = landscape.loss(points)
+    if losses.requires_grad or not (torch.is_grad_enabled() and points.requires_grad):
+        return losses
+    if getattr(landscape, "gradient", None) is None:
+        return losses
+    return _OwnGradient.apply(points, losses, landscape)  # pyright: ignore[reportReturnType]
+
+
+class _OwnGradient(torch.autograd.Function):
+    """A detached loss whose derivative is the landscape's own `gradient`."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, losses: Tensor, landscape: Any) -> Tensor:
+        ctx.save_for_backward(points)
+        ctx.landscape = landscape
+        return losses.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
+        (points,) = ctx.saved_tensors
+        return slopes[0][:, None] * _OwnCurvature.apply(points, ctx.landscape), None, None
+
+
+class _OwnCurvature(torch.autograd.Function):
+    """The landscape's own `gradient`, whose derivative is its own `hvp`."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, landscape: Any) -> Tensor:
+        ctx.save_for_backward(points)
+        ctx.landscape = landscape
+        return landscape.gradient(points)
+
+    @staticmethod
+    def backward(ctx: Any, *vectors: Tensor) -> tuple[Tensor, None]:
+        own = getattr(ctx.landscape, "hvp", None)
+        if own is None:
+            raise RuntimeError(
+                f"the loss of {type(ctx.landscape).__name__} is detached, so its curvature needs a method `hvp`"
+            )
+        (points,) = ctx.saved_tensors
+        return own(points, vectors[0]), None
 
 
 def row_finite(values: Float[Tensor, "batch ..."]) -> Bool[Tensor, " batch"]:

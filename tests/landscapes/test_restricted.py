@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from nwedge import WedgeLandscape, check_landscape, gradient, restrict
+from nwedge import WedgeLandscape, check_landscape, gradient, hvp, restrict, tunnel
 from nwedge._random import derive
 from nwedge.geometry import Bezier, Line, Path, Plane, RandomSubspace, Sheet
 from nwedge.landscapes.restricted import RestrictedLandscape
+from nwedge.landscapes.tilted import TiltedLandscape
 
 DIM = 12
 
@@ -64,3 +65,45 @@ def test_what_does_not_fit_is_refused() -> None:
         restrict(wedges(), Line(a.float(), b.float()))
     with pytest.raises(ValueError, match="the origin must have the shape"):
         restrict(wedges(), Plane(a, b), c[1:])
+
+
+class Foreign:
+    """A landscape whose loss is detached, as that of another framework, with a gradient of its own."""
+
+    dim, dtype, device = 6, torch.float64, torch.device("cpu")
+
+    def loss(self, points):
+        return points.detach().pow(4).sum(1)
+
+    def gradient(self, points):
+        return 4 * points.detach() ** 3
+
+    def hvp(self, points, vectors):
+        return 12 * points.detach() ** 2 * vectors
+
+    def initial(self, count, generator):
+        return torch.randn(count, self.dim, generator=generator, dtype=self.dtype)
+
+    def minibatch(self, generator):
+        return self
+
+
+class Bare(Foreign):
+    hvp = None
+
+
+def test_what_wraps_a_landscape_uses_its_own_gradient() -> None:
+    whole = Foreign()
+    a, b = whole.initial(2, derive(1))
+    line = restrict(whole, Line(a, b))
+    check_landscape(line)
+    t = torch.full((1, 1), 0.3, dtype=torch.float64)
+    expected = (4 * (a + 0.3 * (b - a)) ** 3) @ (b - a)
+    torch.testing.assert_close(gradient(line, t)[0, 0], expected)
+    with pytest.raises(RuntimeError, match="Bare is detached, so its curvature needs a method `hvp`"):
+        hvp(restrict(Bare(), Line(a, b)), t, torch.ones_like(t))
+    tilted = TiltedLandscape(whole, 0.5, derive(2))
+    slope = gradient(tilted, a[None]) - gradient(whole, a[None])
+    torch.testing.assert_close(gradient(tilted, b[None]) - gradient(whole, b[None]), slope)
+    found = tunnel(whole, a, b, steps=20, generator=derive(3))
+    assert found.barrier < found.line_barrier or found.line_barrier == 0

@@ -31,7 +31,8 @@ def examine(
 ) -> Verdict:
     """Train independent runs on a landscape, as many a seed as the claim reads, measure it on them, and judge it.
 
-    It is what `nwedge replicate` does, on one landscape and without files.
+    It is what `nwedge replicate` does, on one landscape and without files. Losses should have their infimum near 0: a
+    run counts as trained where its last loss is at most a quarter of its first.
 
     Args:
         landscape: any landscape that passes `check_landscape`.

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_points, check_same_shape, same_device
 from nwedge.geometry import Chart
-from nwedge.landscape import Landscape, Predictive
+from nwedge.landscape import Landscape, Predictive, attached_loss
 
 
 def restrict(landscape: Landscape, chart: Chart, origin: Tensor | None = None) -> "RestrictedLandscape":
@@ -44,7 +44,7 @@ class RestrictedLandscape:
 
     def loss(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, " batch"]:
         """The loss of the whole landscape at these coordinates, shape (batch,)."""
-        return self.landscape.loss(self.embed(points))
+        return attached_loss(self.landscape, self.embed(points))
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count coords"]:
         """Coordinates to start from, as the chart draws them."""

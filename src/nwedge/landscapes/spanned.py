@@ -11,7 +11,7 @@ from nwedge._checks import check_points
 from nwedge._random import derive
 from nwedge.geometry import VertexChart
 from nwedge.geometry.combination import combine
-from nwedge.landscape import Landscape
+from nwedge.landscape import Landscape, attached_loss
 
 QUADRATURE = 128
 """Fixed uniform coordinates over which `loss` is averaged."""
@@ -65,7 +65,7 @@ class SpannedLandscape(Generic[C]):
     ) -> Float[Tensor, " batch"]:
         """Row by row, the mean loss over a row's own coordinates in its own view of the landscape."""
         rows = zip(self._embed(points, coords), landscapes, strict=True)
-        return torch.stack([view.loss(embedded).mean() for embedded, view in rows])
+        return torch.stack([attached_loss(view, embedded).mean() for embedded, view in rows])
 
     def _embed(self, points: Tensor, coords: Sequence[Tensor]) -> Sequence[Tensor]:
         """`chart_at(point).embed(at)` for each point and its coordinates, without a copy of any vertices."""

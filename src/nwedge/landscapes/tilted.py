@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_points, check_positive
 from nwedge._random import normal
-from nwedge.landscape import Landscape
+from nwedge.landscape import Landscape, attached_loss
 
 
 class TiltedLandscape:
@@ -46,13 +46,13 @@ class TiltedLandscape:
         """
         check_points(self, points)
         if self.rows is None:
-            return self.landscape.loss(points) + points @ self._slopes[0]
+            return attached_loss(self.landscape, points) + points @ self._slopes[0]
         if len(points) != self.rows:
             raise ValueError(
                 f"this minibatch was drawn for a batch of {self.rows} points, one generator each; got {len(points)}: "
                 "pass a single generator to show all points the same draw"
             )
-        return self.landscape.loss(points) + torch.einsum("bd,bd->b", points, self._slopes)
+        return attached_loss(self.landscape, points) + torch.einsum("bd,bd->b", points, self._slopes)
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """`count` initial points of the landscape, shape (count, dim)."""

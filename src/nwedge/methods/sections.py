@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from nwedge._checks import check_points
 from nwedge._random import one_per_row, spawn
 from nwedge.geometry import RandomSubspace
-from nwedge.landscape import Landscape, evaluate
+from nwedge.landscape import Landscape, attached_loss, evaluate
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.descent import Schedule, descend
 
@@ -132,7 +132,7 @@ class _Planes:
 
     def loss(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, " batch"]:
         """The loss of the whole landscape there."""
-        return self.landscape.loss(self.embed(points))
+        return attached_loss(self.landscape, self.embed(points))
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count coords"]:
         """Zeros: a plane is entered at its origin."""
