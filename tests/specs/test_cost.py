@@ -177,7 +177,7 @@ def test_the_numbers_are_those_of_the_code_that_measures() -> None:
         most_visited(most) for most in (1, 300, 2048, 32_767)
     ]
     assert short_directions.BALL == cost.IN_BALL
-    assert cost.STARTS == radial_wells.STARTS == tunnel_width.STARTS == _search.DRAWS
+    assert cost.STARTS == _search.DRAWS
     assert len(probes.EXTENT_GRID) + probes.HALVINGS == cost.EXTENT
     assert tunnel_width.ANGLES + tunnel_width.HALVINGS == cost.WIDTH
     assert (radial_wells.SCOUTS, len(radial_wells.RADII), radial_wells.TURNS) == (cost.SCOUTS, cost.RADII, cost.TURNS)

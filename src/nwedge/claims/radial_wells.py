@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from nwedge._random import spawn
 from nwedge.claims._ends import training
 from nwedge.claims._sampling import sampled
+from nwedge.claims._search import at_random
 from nwedge.claims.judging import Threshold, Verdict, combine, part
 from nwedge.claims.runs import Runs
 from nwedge.landscape import Landscape, evaluate
@@ -26,8 +27,6 @@ ROUND = Threshold(0.5, "a well is round where the rise differs between direction
 MONOTONE = Threshold(0.9, "a rise is monotone where its falls take back less than a tenth of it")
 HIDDEN = Threshold(3.0, "a long direction is missed where it is three times as long as the longest random one")
 
-STARTS = 64
-"""Initial points whose mean loss is the unit of the level."""
 SCOUTS = 64
 """Directions along which the distance is sought at which the mean loss crosses the level."""
 SPAN, BEYOND = 32.0, 3
@@ -52,7 +51,7 @@ def measure(landscape: Landscape, runs: Runs, config: RadialWellsConfig, generat
     see, start, scout, look, find, turn = spawn(generator, 6)
     view, point = sampled(landscape, config.examples, see), runs[0].optimum
     radius = float(point.norm())
-    level = config.level * float(evaluate(view, view.initial(STARTS, start)).mean())
+    level = config.level * at_random(view, start)[0]
     start_loss = float(evaluate(view, point[None]))
     crossing = mean_extent(view, point, random_directions(point, SCOUTS, scout), level)
     share = shares(config.distances)

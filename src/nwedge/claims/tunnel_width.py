@@ -12,9 +12,10 @@ from torch import Generator, Tensor
 from nwedge._random import spawn
 from nwedge.claims._ends import training
 from nwedge.claims._sampling import sampled
+from nwedge.claims._search import at_random
 from nwedge.claims.judging import Part, Threshold, Verdict, combine, interval, part
 from nwedge.claims.runs import Run, Runs
-from nwedge.landscape import Landscape, evaluate
+from nwedge.landscape import Landscape
 from nwedge.methods.probes import radial_width
 from nwedge.specs.configs import TunnelWidthConfig
 from nwedge.specs.tasks import BATCH, DECAY, DROPOUT, RATE, WIDTH
@@ -29,8 +30,6 @@ NAMES = {RATE: "learning rate", BATCH: "batch size", DECAY: "weight decay", DROP
 MATCHED = (RATE, BATCH, DROPOUT)
 """The sweeps whose levels are compared at equal radius and equal loss."""
 
-STARTS = 64
-"""Initial points whose mean loss is the unit of the level."""
 ANGLES, HALVINGS = 9, 6
 """Of the search for a width: a grid of 10 degrees, and bisections down to 0.16."""
 CLEAR = 0.9
@@ -57,7 +56,7 @@ def measure(landscape: Landscape, runs: Runs, config: TunnelWidthConfig, generat
         raise ValueError(f"the width of tunnels needs runs of a sweep; got none of {', '.join(NAMES)}")
     start, see, turn = spawn(generator, 3)
     view = sampled(landscape, config.examples, see.clone_state())
-    level = config.level * float(evaluate(view, view.initial(STARTS, start)).mean())
+    level = config.level * at_random(view, start)[0]
     shape = (len(sweeps), max(map(len, sweeps.values())), config.snapshots)
     found = {name: np.full(shape, np.nan) for name in ("width", "standard_error", "radius", "loss", "step")}
     found |= {name: np.zeros(shape, dtype=int) for name in ("censored", "undefined")}
