@@ -110,3 +110,17 @@ def test_with_few_examples_every_bend_sees_its_own_and_nothing_else_changes(
     assert some.drop_vars("bend_barrier").identical(every.drop_vars("bend_barrier"))
     assert some["bend_barrier"].shape == every["bend_barrier"].shape
     assert len(np.unique(some["bend_barrier"])) == LIGHT.bends
+
+
+def test_paths_on_few_examples_have_the_barriers_of_their_highest_points_on_all(
+    network: NetworkLandscape, runs: Runs
+) -> None:
+    every = tunnels.measure(network, runs, LIGHT, derive(0))
+    some = tunnels.measure(network, runs, dataclasses.replace(LIGHT, path_examples=40), derive(0))
+    away = np.abs(some["loss"] - every["loss"]).max("t")
+    assert (away > 0).all()
+    whole = every["loss"] - every["loss"].isel(t=0) * (1 - every["t"]) - every["loss"].isel(t=-1) * every["t"]
+    assert (some["barrier"] <= every["barrier"] + 1e-6).all()
+    for path in tunnels.PATHS:
+        near = np.abs(whole.sel(path=path) - some["barrier"].sel(path=path)).min()
+        assert near < 1e-6

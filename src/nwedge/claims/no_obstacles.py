@@ -8,6 +8,7 @@ import xarray as xr
 from torch import Generator
 
 from nwedge.claims._ends import training
+from nwedge.claims._sampling import sampled
 from nwedge.claims.judging import Threshold, Verdict, combine, part
 from nwedge.claims.runs import Run
 from nwedge.geometry import Line
@@ -23,7 +24,8 @@ def measure(landscape: Landscape, runs: Sequence[Run], config: NoObstaclesConfig
     rise = max over t of [L(t) - min over t' <= t of L(t')] / (L(start) - L(optimum)); undefined where nothing drops.
     """
     t = torch.linspace(0, 1, config.points, dtype=landscape.dtype, device=landscape.device)[:, None]
-    lines = [evaluate(landscape, Line(run.start, run.optimum).embed(t)) for run in runs]
+    view = sampled(landscape, config.examples, generator)
+    lines = [evaluate(view, Line(run.start, run.optimum).embed(t)) for run in runs]
     line = torch.stack(lines).cpu().numpy()
     trajectory = np.stack([run.loss for run in runs])
     drop = trajectory[:, 0] - trajectory[:, -1]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from nwedge._random import spawn
@@ -16,7 +17,7 @@ from nwedge.geometry import Bezier, Path
 from nwedge.landscape import Landscape, Predictive, evaluate
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.alignment import align, alignable
-from nwedge.methods.tunnels import METHODS, barrier, connect, random_bends
+from nwedge.methods.tunnels import METHODS, barrier, connect, excess, random_bends
 from nwedge.specs.configs import TunnelsConfig
 
 WALL = Threshold(0.05, "a wall of a twentieth of the loss that training removes is the smallest of interest")
@@ -39,6 +40,8 @@ def measure(landscape: Landscape, runs: Sequence[Run], config: TunnelsConfig, ge
     pair = ends(runs)
     find, chance = spawn(generator, 2)
     match, draw = spawn(generator, 2)
+    see, hold = spawn(generator, 2)
+    view = sampled(landscape, config.path_examples, see)
     curves = {LINE: Path(torch.stack([pair.a, pair.b]))}
     bends = torch.full((config.bends,), torch.nan)
     if not pair.coincide:
@@ -54,12 +57,12 @@ def measure(landscape: Landscape, runs: Sequence[Run], config: TunnelsConfig, ge
                 for path in PATHS
             ]
         )
-        for name, function in _functions(landscape).items()
+        for name, function in _functions(view, _held_out(landscape, config, hold)).items()
     }
     return xr.Dataset(
         {
             **{name: (("path", "t"), values.cpu().numpy()) for name, values in along.items()},
-            "barrier": ("path", barrier(along["loss"]).cpu().numpy()),
+            "barrier": ("path", _barriers(landscape, view, curves, t, along["loss"]).cpu().numpy()),
             "bend_barrier": ("bend", bends.cpu().numpy()),
             "length": (
                 "path",
@@ -114,11 +117,31 @@ def _random_bends(
     return torch.cat([barriers(sampled(landscape, config.examples, examples), 1) for _ in range(config.bends)])
 
 
-def _functions(landscape: Landscape) -> dict[str, Callable[[Tensor], Tensor]]:
+def _held_out(landscape: Landscape, config: TunnelsConfig, generator: Generator) -> Landscape:
+    """The data that paths are classified on beside those of training: held-out ones or, without any, all."""
+    data = landscape.held_out if isinstance(landscape, Predictive) else None
+    return sampled(data or landscape, config.path_examples, generator)
+
+
+def _barriers(
+    landscape: Landscape, view: Landscape, curves: Mapping[str, Path | Bezier], t: Tensor, losses: Tensor
+) -> Float[Tensor, " path"]:
+    """The barrier of each path; where losses were seen on some of the data, its highest point is seen again on all."""
+    if view is landscape:
+        return barrier(losses)
+    found = torch.full_like(losses[:, 0], torch.nan)
+    for row, path in enumerate(PATHS):
+        if path in curves:
+            top = int(excess(losses[row, None]).argmax())
+            first, highest, last = evaluate(landscape, curves[path].embed(t[[0, top, -1]]))
+            found[row] = highest - torch.lerp(first, last, t[top, 0])
+    return found
+
+
+def _functions(landscape: Landscape, held_out: Landscape) -> dict[str, Callable[[Tensor], Tensor]]:
     """What is taken along each path: the loss, and what else the landscape can say of a point."""
     functions: dict[str, Callable[[Tensor], Tensor]] = {"loss": lambda points: evaluate(landscape, points)}
-    if isinstance(landscape, Predictive):
-        held_out = landscape.held_out or landscape
+    if isinstance(landscape, Predictive) and isinstance(held_out, Predictive):
         functions |= {
             "accuracy": landscape.accuracy,
             "held_out_loss": lambda points: evaluate(held_out, points),

@@ -54,8 +54,13 @@ def barrier(losses: Float[Tensor, "batch points"]) -> Float[Tensor, " batch"]:
 
     `losses` are taken at even positions, both ends included, shape (batch, points); a NaN gives a NaN.
     """
+    return excess(losses).max(dim=1).values
+
+
+def excess(losses: Float[Tensor, "batch points"]) -> Float[Tensor, "batch points"]:
+    """The losses above the linear interpolation of the two end losses, shape (batch, points)."""
     t = torch.linspace(0, 1, losses.shape[1], dtype=losses.dtype, device=losses.device)
-    return (losses - torch.lerp(losses[:, :1], losses[:, -1:], t)).max(dim=1).values
+    return losses - torch.lerp(losses[:, :1], losses[:, -1:], t)
 
 
 def tunnel(

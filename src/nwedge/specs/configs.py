@@ -20,9 +20,13 @@ RADIUS = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class NoObstaclesConfig(Spec):
-    """`points`: losses taken along the straight line from the start to the optimum, both ends included."""
+    """`points`: losses taken along the straight line from the start to the optimum, both ends included.
+
+    `examples`: of the data that the line is seen on (None: all).
+    """
 
     points: int = 101
+    examples: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,8 @@ class TunnelsConfig(Spec):
 
     `steps`, `rate`, `samples`: of the whole-path tunnels (see `nwedge.tunnel`); `interior`, `pointwise_steps`: of the
     pointwise tunnel; `points`: losses along each path; `bends`, `bend_points`: random bends and the losses along each;
-    `examples`: of the data that each random bend sees (None: all).
+    `examples`: of the data that each random bend sees (None: all); `path_examples`: that paths see, but for the highest
+    point of each, which sees all (None: all).
     """
 
     steps: int = 1000
@@ -95,6 +100,7 @@ class TunnelsConfig(Spec):
     bends: int = 1000
     bend_points: int = 9
     examples: int | None = None
+    path_examples: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ On a network the unit is the network at one point on one example; on a landscape
 decides on the way how much it evaluates: what it may add at most is counted apart.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import singledispatch
@@ -183,7 +184,7 @@ def _measured(config: Spec, task: ClaimSpec, data: _Data) -> Cost:
 
 @_measured.register
 def _(config: configs.NoObstaclesConfig, task: ClaimSpec, data: _Data) -> Cost:
-    return Cost(forward=len(task.reads) * config.points * data.train)
+    return Cost(forward=len(task.reads) * config.points * data.few(config.examples))
 
 
 @_measured.register
@@ -192,7 +193,11 @@ def _(config: configs.TunnelsConfig, task: ClaimSpec, data: _Data) -> Cost:
     pointwise = _steps(config.pointwise_steps, data) * config.interior
     paths = 5 if data.held_out else 4  # the line to the matched copy is that of networks alone
     bends = Cost(forward=config.bends * config.bend_points * data.few(config.examples))
-    return whole * 2 + pointwise + _classified(paths * config.points, data) + bends
+    seen = dataclasses.replace(
+        data, train=data.few(config.path_examples), held_out=_few(data.held_out, config.path_examples)
+    )
+    again = NOTHING if config.path_examples is None else Cost(forward=paths * 3 * data.train)  # ends and highest point
+    return whole * 2 + pointwise + _classified(paths * config.points, seen) + again + bends
 
 
 @_measured.register

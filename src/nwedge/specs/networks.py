@@ -8,6 +8,7 @@ from nwedge.specs.configs import (
     EnsemblingConfig,
     IntrinsicDimensionConfig,
     MTunnelsConfig,
+    NoObstaclesConfig,
     RadialWellsConfig,
     SectionsConfig,
     ShortDirectionsConfig,
@@ -17,7 +18,7 @@ from nwedge.specs.configs import (
 )
 from nwedge.specs.landscapes import LandscapeSpec, NetworkSpec
 from nwedge.specs.subjects import Sheets, Subject, Training, cycles, plain, varied
-from nwedge.specs.tasks import BATCH, CYCLE, DECAY, DROPOUT, OPTIMA, RATE, SIZE, WIDTH
+from nwedge.specs.tasks import BATCH, CYCLE, DECAY, DROPOUT, OPTIMA, RATE, SIZE, WIDTH, TrainSpec
 
 TRAIN = plain(600, momentum=0.9)
 SWEEP = plain(600, momentum=0.9, kept=24)
@@ -25,6 +26,8 @@ DECAY_OF_CYCLES = 0.01
 """Of the digits, in small batches: else the noise of SGD dies out with the loss, and snapshots stay where they are."""
 WIDTHS = (1, 1.2, 1.4, 1.6)
 """Factors so close that the norms of the points overlap along training, rescaled or not."""
+WIDTHS_ALONG = 6
+"""The last snapshots of each run of the images' sweeps, at which widths are taken."""
 
 
 def _digits(seed: int) -> LandscapeSpec:
@@ -68,6 +71,11 @@ DIGITS = Subject(
 )
 
 
+def _last(train: TrainSpec, count: int = WIDTHS_ALONG) -> TrainSpec:
+    """The same training with its start and its last snapshots kept: the loss of each takes a pass over the data."""
+    return dataclasses.replace(train, keep=(0, *train.keep[-count:]))
+
+
 def _images(data: str, train, sweep_steps: int):
     """FJ19's SimpleCNN on a data set of images, by Adam at a constant rate, and its settings."""
 
@@ -86,7 +94,7 @@ def _images(data: str, train, sweep_steps: int):
         most=2048,
         examples=2000,
     )
-    sweep = plain(78, optimizer="adam", kept=16)
+    sweep = _last(plain(78, optimizer="adam", kept=16))
     return Subject(
         "network",
         landscape,
@@ -97,7 +105,7 @@ def _images(data: str, train, sweep_steps: int):
                 Training(
                     BATCH,
                     varied(few, batch_size=size),
-                    plain(10_000 // size, optimizer="adam", kept=16),
+                    _last(plain(10_000 // size, optimizer="adam", kept=16)),
                     rates=(8e-4,),
                 )
                 for size in (256, 128, 64, 32, 4)
@@ -114,17 +122,18 @@ def _images(data: str, train, sweep_steps: int):
         ),
         Sheets((2, 3, 5, 10), steps=300, samples=4, share=32),
         settings={
-            "radial-wells": RadialWellsConfig(examples=250, distances=12),
-            "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=12, snapshots=6),
+            "radial-wells": RadialWellsConfig(examples=250, distances=8),
+            "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=12, snapshots=WIDTHS_ALONG),
+            "no-obstacles": NoObstaclesConfig(points=51, examples=10_000),
             "tunnels": TunnelsConfig(
-                steps=300, samples=4, interior=3, points=31, bends=1000, bend_points=5, examples=250
+                steps=300, samples=4, interior=3, points=21, bend_points=5, examples=250, path_examples=5_000
             ),
             "two-halves": TwoHalvesConfig(steps=300, samples=4, places=4),
             "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), examples=250, pointwise=(2,)),
             "short-directions": ShortDirectionsConfig(m=(2, 3, 5), steps=24, examples=500),
             "sections": dataclasses.replace(planes, planes=2, radii=(2.0,), resolution=1.2),
             "intrinsic-dimension": IntrinsicDimensionConfig(
-                examples=1000,
+                examples=500,
                 search=planes,
             ),
             "averaging": AveragingConfig(examples=1000),
