@@ -166,6 +166,19 @@ def attached_loss(landscape: Landscape, points: Float[Tensor, "batch dim"]) -> F
         return losses
     if getattr(landscape, "gradient", None) is None:
         return losses
+    return own_derivatives(landscape, points, losses)
+
+
+def own_derivatives(
+    landscape: Any, points: Float[Tensor, "batch dim"], losses: Float[Tensor, " batch"]
+) -> Float[Tensor, " batch"]:
+    """Detached losses, attached to their points by the landscape's own `gradient` and, for the second order, `hvp`.
+
+    Args:
+        landscape: has `gradient(points)` and, if it is to be differentiated twice, `hvp(points, vectors)`.
+        points: where the losses were taken, shape (batch, dim).
+        losses: shape (batch,).
+    """
     return _OwnGradient.apply(points, losses, landscape)  # pyright: ignore[reportReturnType]
 
 

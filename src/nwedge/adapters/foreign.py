@@ -1,0 +1,90 @@
+"""What landscapes of other frameworks share: the loss is theirs, and so are its derivatives."""
+
+import importlib
+from abc import ABC, abstractmethod
+from types import ModuleType
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nwedge._checks import check_points, check_same_shape
+from nwedge.landscape import own_derivatives
+
+
+class ForeignLandscape(ABC):
+    """A landscape whose losses, gradients and Hessian-vector products another framework computes.
+
+    A framework implements `_losses`, `_gradients` and `_products`, which take and give detached torch tensors; its
+    bridge makes them its own arrays by DLPack, without a copy where device and layout allow. Gradients cross through
+    one `torch.autograd.Function`, so what wraps a landscape serves these, too.
+
+    Attributes:
+        dim: the number of weights.
+        dtype: of points and losses.
+        device: where points live.
+    """
+
+    dim: int
+    dtype: torch.dtype
+    device: torch.device
+
+    def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The loss of each point, shape (batch,); twice differentiable.
+
+        Raises:
+            ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
+        """
+        check_points(self, points)
+        losses = self._losses(points.detach())
+        if torch.is_grad_enabled() and points.requires_grad:
+            return own_derivatives(self, points, losses)
+        return losses
+
+    def gradient(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+        """The gradients dL/dP, shape (batch, dim), by the other framework.
+
+        Raises:
+            ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
+        """
+        check_points(self, points)
+        return self._gradients(points.detach())
+
+    def hvp(
+        self, points: Float[Tensor, "batch dim"], vectors: Float[Tensor, "batch dim"]
+    ) -> Float[Tensor, "batch dim"]:
+        """The Hessian-vector products H(P) v, shape (batch, dim), by the other framework.
+
+        Raises:
+            ValueError, TypeError: points or vectors whose shape, dtype or device is not the landscape's.
+        """
+        check_points(self, points)
+        check_same_shape(points, vectors)
+        return self._products(points.detach(), vectors.detach())
+
+    @abstractmethod
+    def _losses(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]: ...
+
+    @abstractmethod
+    def _gradients(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]: ...
+
+    @abstractmethod
+    def _products(
+        self, points: Float[Tensor, "batch dim"], vectors: Float[Tensor, "batch dim"]
+    ) -> Float[Tensor, "batch dim"]: ...
+
+
+def framework(module: str, extra: str) -> ModuleType:
+    """A framework that is there, imported; else one sentence that says how to install it.
+
+    Args:
+        module: the name that is imported.
+        extra: of this package, which installs it.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{module} is not installed: pip install 'nwedge[{extra}]'", name=module) from error
