@@ -1,8 +1,6 @@
 """What landscapes of other frameworks share: the loss is theirs, and so are its derivatives."""
 
-import importlib
 from abc import ABC, abstractmethod
-from types import ModuleType
 
 import torch
 from jaxtyping import Float
@@ -74,17 +72,6 @@ class ForeignLandscape(ABC):
     ) -> Float[Tensor, "batch dim"]: ...
 
 
-def framework(module: str, extra: str) -> ModuleType:
-    """A framework that is there, imported; else one sentence that says how to install it.
-
-    Args:
-        module: the name that is imported.
-        extra: of this package, which installs it.
-
-    Raises:
-        ImportError: it is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ImportError(f"{module} is not installed: pip install 'nwedge[{extra}]'", name=module) from error
+def missing(framework: str, extra: str) -> str:
+    """The sentence for a framework that is not installed: what to do about it."""
+    return f"{framework} is not installed: pip install 'nwedge[{extra}]'"
