@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from nwedge.report import describe
-from nwedge.specs.configs import IntrinsicDimensionConfig, SectionsConfig
+from nwedge.specs.configs import IntrinsicDimensionConfig, SectionsConfig, TunnelsConfig
 from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
 from nwedge.specs.replicate import Replicate
 
@@ -68,6 +68,7 @@ def test_fields_of_an_inner_spec_bear_its_name_and_nothing_is_said_in_words():
     assert found["search levels"] == "none"
     assert found["search radii"] == "(2.0)"
     assert found["examples"] == found["search examples"] == "all"
+    assert describe.values(TunnelsConfig())["path examples"] == "all"
     assert "search" not in found
 
 

@@ -59,7 +59,7 @@ def values(spec: Spec) -> dict[str, str]:
 def value(name: str, given: Any) -> str:
     """The value of a field in words; no number of examples stands for all."""
     if given is None:
-        return "all" if name == "examples" else "none"
+        return "all" if name.endswith("examples") else "none"
     if isinstance(given, tuple):
         return f"({', '.join(value(name, one) for one in given)})" if given else "none"
     return f"{given:,}" if isinstance(given, int) and not isinstance(given, bool) else str(given)
