@@ -140,9 +140,17 @@ def test_weight_decay_is_compared_at_the_end_of_training_at_equal_loss() -> None
     assert tunnel_width.trend(DECAY, width, np.ones((3, 2)), loss, LEVEL) == pytest.approx(0, abs=1e-12)
     width[:, 1] = [10.0, 11.0, 12.0]
     loss[:, 1] = 0.0
-    assert tunnel_width.trend(DECAY, width, np.ones((3, 2)), loss, LEVEL) == pytest.approx(2 / 11)
+    sines = np.sin(np.radians(width[:, 1]))
+    widening = (sines[2] - sines[0]) / sines.mean()
+    assert tunnel_width.trend(DECAY, width, np.ones((3, 2)), loss, LEVEL) == pytest.approx(widening)
     loss[1, 1] = 1.1 * LEVEL
     assert np.isnan(tunnel_width.trend(DECAY, width, np.ones((3, 2)), loss, LEVEL))
+
+
+def test_tunnels_too_wide_for_the_law_keep_their_order() -> None:
+    width, loss = np.array([[60.0], [64.0], [70.0]]), np.full((3, 1), 0.5 * LEVEL)  # sines above 1 at loss 0
+    assert tunnel_width.trend(DECAY, width, np.ones((3, 1)), loss, LEVEL) > 0.02
+    assert tunnel_width.trend(DECAY, width[::-1], np.ones((3, 1)), loss, LEVEL) < -0.02
 
 
 def test_curves_collapse_where_the_width_is_a_function_of_the_rescaled_radius() -> None:

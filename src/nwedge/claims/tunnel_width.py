@@ -129,8 +129,8 @@ def trend(role: str, width: Curves, radius: Curves, loss: Curves, loss_level: fl
     Learning rate, batch size and dropout are compared at equal radius R and loss L: the slope is that of the regression
     of the width on 1, log R, log(l - L) and the rank of the level, over all snapshots whose loss is at most 0.9 of the
     level l at which widths are taken. (The wedge model has sin(width) ~ sqrt(l - L) / R.) Weight decay acts through R,
-    so it is compared at equal loss alone, at the end of training: by the model's sin(width) ~ sqrt(l - L) each width is
-    brought to loss 0. NaN where a level has no width.
+    so it is compared at equal loss alone, at the end of training: in the place of each width stands the sine that it
+    has at loss 0 by the model's sin(width) ~ sqrt(l - L). NaN where a level has no width.
 
     Args:
         role: of the sweep.
@@ -159,11 +159,12 @@ def trend(role: str, width: Curves, radius: Curves, loss: Curves, loss_level: fl
 
 
 def _at_end(width: Curves, loss: Curves, loss_level: float) -> Float[np.ndarray, " level"]:
-    """The widths at the end of training, each brought to loss 0 by sin(width) ~ sqrt(l - L), capped at 90 degrees."""
+    """The sines of the widths at the end of training, each brought to loss 0 by sin(width) ~ sqrt(l - L).
+
+    Above 1 where a tunnel is so wide that the law no longer holds: no angle has that sine, but the order is kept.
+    """
     left = 1 - loss[:, -1] / loss_level
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sine = np.sin(np.radians(width[:, -1])) / np.sqrt(np.where(left > 0, left, np.nan))
-    return np.degrees(np.arcsin(np.minimum(sine, 1.0)))
+    return np.sin(np.radians(width[:, -1])) / np.sqrt(np.where(left > 0, left, np.nan))
 
 
 def collapse(width: Curves, radius: Curves, factors: Float[np.ndarray, " level"]) -> float:
