@@ -164,6 +164,7 @@ def wells(trained: xr.Dataset, spread: np.ndarray, rough: float, fall: float, ra
         extent_random=(("seed", "direction"), random),
         extent_long=(("seed", "long"), long),
         all_short=("seed", np.zeros(5, dtype=bool)),
+        more_short=("seed", np.zeros(5, dtype=bool)),
     )
     return {"radial-wells": dataset}
 
@@ -198,3 +199,14 @@ def test_where_every_direction_is_short_the_ratio_is_one_and_where_none_is_known
     results["radial-wells"]["all_short"][:] = True
     verdict = radial_wells.verdict(results)
     assert (verdict.outcome, verdict.statistic) == ("fails", 1)
+
+
+def test_where_more_directions_are_short_than_were_sought_none_is_known_to_be_long(
+    trained: xr.Dataset, spread: np.ndarray
+) -> None:
+    results = wells(trained, spread, 0.1, 0.0, 8.0)
+    assert radial_wells.verdict(results).outcome == "holds"
+    results["radial-wells"]["more_short"][0] = True
+    verdict = radial_wells.verdict(results)
+    assert verdict.outcome == "inconclusive"
+    assert "undefined in 1 of 5 seeds" in verdict.parts[2].sentence

@@ -206,17 +206,19 @@ def _array(values: Tensor) -> np.ndarray:
 def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
     """Judge whether the well is round, its rise monotone, and long directions hidden from random ones.
 
-    Where every direction is short there is no long one, and the ratio of the extents is 1.
+    Where every direction is short there is no long one, and the ratio of the extents is 1. Where there are more short
+    directions than were sought no direction is known to be long, and the ratio is undefined.
     """
     dataset = results["radial-wells"]
     longest = dataset["extent_random"].max("direction", skipna=False)
     ratio = dataset["extent_long"].median("long", skipna=False) / longest
+    known = ~dataset["more_short"].astype(bool)
     parts = [
         part(name, values.values, threshold)
         for name, values, threshold in (
             ("round: 1 - spread of the rise / its mean", 1 - dataset["probe_spread"], ROUND),
             ("monotone: 1 - largest fall / rise", dataset["rise_monotone"], MONOTONE),
-            ("hidden: long extent / longest random one", ratio.where(~dataset["all_short"], 1.0), HIDDEN),
+            ("hidden: long extent / longest random one", ratio.where(~dataset["all_short"], 1.0).where(known), HIDDEN),
         )
     ]
     return combine(parts, dataset)

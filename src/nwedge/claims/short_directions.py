@@ -61,7 +61,7 @@ def measure(landscape: Landscape, runs: Runs, config: ShortDirectionsConfig, gen
     at_rates = {row: run.optimum for row, run in enumerate(rates)}
     noise = normal((BALL, landscape.dim), ball, dtype=landscape.dtype, device=landscape.device)
     sigma = config.radius * optimum.square().mean().sqrt()
-    missing = any(one.trained is None for one in spanned.values()) or TUNNEL not in spanned
+    coincide = any(one.trained is None for one in spanned.values())
     return xr.Dataset(
         {
             **_counts("tunnel", "t", count, along, range(len(config.positions)), config),
@@ -74,7 +74,7 @@ def measure(landscape: Landscape, runs: Runs, config: ShortDirectionsConfig, gen
             "top_eigenvalue": _top(count(optimum, config.radius)),
             "optimum_loss": float(evaluate(view, optimum[None])),
             "ball_loss": float(evaluate(view, optimum + sigma * noise).mean()),
-            "coincide": missing,
+            "coincide": coincide,
             **_wedges(landscape, spanned, centres, sizes),
             **training(runs),
         },

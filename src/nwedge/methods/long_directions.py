@@ -14,7 +14,7 @@ from nwedge.landscape import Landscape
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.curvature import SMALL, SmoothedHessian
 
-FIRST, MOST = 16, 64
+FIRST, MOST = 16, 512
 """Eigenvectors that are sought at first, and at most, where the dimension is too large for all of them."""
 RESIDUAL = 1e-2
 """The relative accuracy to which they are found."""
@@ -49,7 +49,7 @@ def long_directions(
     * On wedges the short directions are those of the nearest wedge; where it is axis-aligned, every other vector is a
       single long axis.
     * Elsewhere they are the eigenvectors with an eigenvalue above the threshold of the Hessian, averaged over a ball:
-      all of them up to 1,500 dimensions, beyond at most the 64 largest.
+      all of them up to 1,500 dimensions, beyond at most the 512 largest.
 
     Args:
         landscape: any landscape; it is twice differentiable almost everywhere where it is not made of wedges.

@@ -88,6 +88,7 @@ CLAIMS = (
         text="m optima are joined by one low-loss sheet of m - 1 dimensions, up to m = 10",
         config=configs.MTunnelsConfig,
         controls=("control-isolated",),
+        reads={OPTIMA: ALL},
         sheets=True,
         anchor="FJ19: verified up to 10 optima; Benton et al. 2021: up to 7 modes",
     ),
@@ -96,7 +97,7 @@ CLAIMS = (
         text="short directions multiply toward the middle of a tunnel and with m, and shrink with the learning rate",
         config=configs.ShortDirectionsConfig,
         controls=("control-bowl", "control-isolated"),
-        reads={OPTIMA: 2, RATE: ALL},
+        reads={OPTIMA: ALL, RATE: ALL},
         sheets=True,
         anchor="FJ19 figure 4 (Fashion-MNIST CNN): end to middle 285 to 850 (> .03), 75 to 375 (> .05), 15 to 100 "
         "(> .1); m = 1..5 240, 570, 980, 1155, 1065 (> .03); rate 4, 8, 16, 32e-4 6450, 4800, 2950, 2100 (> .01)",

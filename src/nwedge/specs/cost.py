@@ -36,7 +36,7 @@ EXTENT, WIDTH, WIDTH_OF_WELL = 21 + 12, 9 + 6, 18 + 6
 """The most losses along one direction until an extent is known, or an angular width: of tunnels, of radial wells."""
 SCOUTS, RADII, TURNS = 64, 10, 16
 """Of radial wells: directions along which the crossing is sought; radii, and directions of rotation at each."""
-LONG, EDGE = 600, 60
+LONG, EDGE = 2000, 60
 """The products that the long directions, and the edge of stability, of a network take: twice the most that was seen."""
 BALL, IN_BALL = 200, 32
 """Points of the ball that the Hessian is averaged over where there are no data, and at which its loss is taken."""

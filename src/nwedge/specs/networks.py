@@ -3,6 +3,7 @@
 import dataclasses
 
 from nwedge.specs.configs import (
+    THRESHOLDS,
     TRAINED_LEVEL,
     AveragingConfig,
     EnsemblingConfig,
@@ -94,13 +95,14 @@ def _images(data: str, train, sweep_steps: int):
         most=2048,
         examples=2000,
     )
-    sweep = _last(plain(78, optimizer="adam", kept=16))
+    sweep = _last(plain(sweep_steps, optimizer="adam", kept=16))
+    longer, trained = _last(plain(train.steps, optimizer="adam", kept=16)), _last(train, 1)
     return Subject(
         "network",
         landscape,
         (
             Training(OPTIMA, landscape, train, rates=(8e-4,), members=5),
-            Training(RATE, few, sweep, rates=(4e-4, 8e-4, 16e-4, 32e-4, 0.1)),
+            Training(RATE, few, longer, rates=(4e-4, 8e-4, 16e-4, 32e-4, 0.1)),
             *(
                 Training(
                     BATCH,
@@ -116,23 +118,30 @@ def _images(data: str, train, sweep_steps: int):
                 for share in (0.0, 0.05, 0.1, 0.2, 0.8)
             ),
             *(Training(WIDTH, varied(few, width=factor), sweep, rates=(32e-4,)) for factor in WIDTHS),
-            *(Training(SIZE, varied(few, width=factor), sweep, rates=(8e-4,)) for factor in (0.5, 2)),
-            *(Training(SIZE, varied(landscape, examples=count), sweep, rates=(8e-4,)) for count in (2_500, 5_000)),
-            Training(CYCLE, varied(few, batch_size=64), cycles(156, 15), rates=(0.04, 0.08, 0.16, 0.32, 0.64, 1.28)),
+            *(Training(SIZE, varied(landscape, width=factor), trained, rates=(8e-4,)) for factor in (0.5, 2)),
+            *(Training(SIZE, varied(landscape, examples=count), trained, rates=(8e-4,)) for count in (2_500, 5_000)),
+            Training(
+                CYCLE,
+                varied(few, batch_size=64),
+                cycles(156, 15),
+                rates=(0.04, 0.08, 0.16, 0.32, 0.64, 0.8, 1.0, 1.28),
+            ),
         ),
         Sheets((2, 3, 5, 10), steps=300, samples=4, share=32),
         settings={
-            "radial-wells": RadialWellsConfig(level=TRAINED_LEVEL, examples=250, distances=8),
-            "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=12, snapshots=WIDTHS_ALONG),
+            "radial-wells": RadialWellsConfig(level=TRAINED_LEVEL, threshold=THRESHOLDS[-1], examples=250, distances=8),
+            "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=8, snapshots=WIDTHS_ALONG),
             "no-obstacles": NoObstaclesConfig(points=51, examples=10_000),
             "tunnels": TunnelsConfig(
                 steps=300, samples=4, interior=3, points=21, bend_points=5, examples=250, path_examples=5_000
             ),
             "two-halves": TwoHalvesConfig(steps=300, samples=4, places=4),
             "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), examples=250, pointwise=(2,)),
-            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), steps=24, examples=500),
+            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=60, examples=500),
             "sections": dataclasses.replace(planes, planes=2, radii=(2.0,), resolution=1.2),
             "intrinsic-dimension": IntrinsicDimensionConfig(
+                probes=2,
+                steps=60,
                 examples=500,
                 search=planes,
             ),

@@ -37,6 +37,9 @@ PROBED = 8
 """Examples with which a model and its loss are tried out at construction."""
 EVERY = slice(None)
 
+BATCHES = 10
+"""The fewest batches of an epoch: as many points of a ball a Hessian is averaged over."""
+
 
 class NetworkLandscape:
     """The mean loss of a network over its training examples, L(P) = mean_i loss(model at P, example i).
@@ -214,9 +217,11 @@ class NetworkLandscape:
     def epoch(self, generator: Generator) -> list[Minibatch]:
         """Views on a random partition of the examples into batches of equal size; the mean of their losses is `loss`.
 
-        The size is the largest divisor of the number of examples that is at most `batch_size`.
+        The size is the largest divisor of the number of examples that is at most `batch_size` and a tenth of them, so
+        that there are at least 10 batches where there are as many examples.
         """
-        size = next(size for size in range(self.batch_size, 0, -1) if self.examples % size == 0)
+        largest = min(self.batch_size, max(1, self.examples // BATCHES))
+        size = next(size for size in range(largest, 0, -1) if self.examples % size == 0)
         batches = self._permutation(generator).to(self.device).view(-1, size)
         seeds = draw_seeds(generator, len(batches)) if self._network.dropouts else []
         return [self._view(indices, seeds[batch : batch + 1]) for batch, indices in enumerate(batches)]
