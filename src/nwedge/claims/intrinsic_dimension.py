@@ -11,7 +11,7 @@ from nwedge._random import draw_seeds, spawn
 from nwedge.claims._ends import training
 from nwedge.claims._sampling import sampled
 from nwedge.claims._search import Search, at_random
-from nwedge.claims.judging import Threshold, Verdict, combine, part
+from nwedge.claims.judging import Threshold, Verdict, combine, part, resolved
 from nwedge.claims.runs import Run, Runs
 from nwedge.landscape import Landscape
 from nwedge.methods.curvature import short_directions
@@ -81,15 +81,16 @@ def _label(run: Run) -> str:
 def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
     """Judge how near count and threshold are on the landscape itself, and their slope over it and further networks.
 
-    The ratio is min / max, 0 where one of them is 0. The slope of log threshold on log count, by least squares in each
-    seed, exists where at least 4 settings have a positive count in every seed; elsewhere it is left out and the
-    sentence says so.
+    The ratio is min / max, 0 where one of them is 0; a count that is not resolved is undefined. The slope of log
+    threshold on log count, by least squares in each seed, exists where at least 4 settings have a positive count in
+    every seed; elsewhere it is left out and the sentence says so.
     """
     dataset = results["intrinsic-dimension"]
     d, count = own(results)
     parts = [part("min / max of threshold and count", ratio(d, count), RATIO)]
     every_d = np.column_stack([d, dataset["threshold"].transpose("seed", "size").values])
-    every_count = np.column_stack([count, dataset["count"].transpose("seed", "size").values])
+    further = resolved(dataset["count"], dataset["count_error"])
+    every_count = np.column_stack([count, further.transpose("seed", "size").values])
     counted = ~(every_count <= 0).any(0)
     if counted.sum() >= FEWEST:
         slopes = slope(np.log(every_count[:, counted]), np.log(every_d[:, counted]))
@@ -105,7 +106,8 @@ def own(results: Mapping[str, xr.Dataset]) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: the short directions were not counted at the curvature of this claim.
     """
-    counts, seeds = results["short-directions"]["center_count"], results["intrinsic-dimension"]["seed"]
+    short, seeds = results["short-directions"], results["intrinsic-dimension"]["seed"]
+    counts = resolved(short["center_count"], short["center_error"])
     curvature = results["intrinsic-dimension"]["curvature"].values[0]
     near = np.isclose(counts["threshold"].values, curvature, rtol=1e-9, atol=0)
     if not near.any():

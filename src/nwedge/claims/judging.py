@@ -23,6 +23,8 @@ TRAINED = 0.25
 
 HOLDS, FAILS, INCONCLUSIVE = "holds", "fails", "inconclusive"
 SEVERITY = {FAILS: 0, INCONCLUSIVE: 1, HOLDS: 2}
+RESOLVED = 0.5
+"""The largest standard error of a count that is judged, as a share of the count."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
     return Part(outcome, mean, ends, threshold.value, len(values), sentence, name, threshold.reason)
 
 
+def resolved(count: xr.DataArray, error: xr.DataArray) -> xr.DataArray:
+    """The counts whose standard error is at most half of them; NaN elsewhere."""
+    return count.where(error <= RESOLVED * count)
+
+
 def interval(values: np.ndarray) -> tuple[float, float]:
     """The 95 % interval of the mean: Student's t below 10 values, BCa bootstrap from 10 on, a point for equal values.
 
@@ -154,16 +161,24 @@ def judge(tasks: Sequence[ClaimSpec], results: Mapping[str, xr.Dataset]) -> list
     rows = []
     for (claim, landscape), members in groups.items():
         about, module = find_claim(claim), claim_module(claim)
-        read = {need: labelled.get((need, landscape)) for need in (claim, *about.needs)}
-        if any(one is None for one in read.values()):
+        needs = (claim, *about.needs)
+        if any((need, landscape) not in labelled for need in needs):
             continue
+        read = {need: labelled[need, landscape] for need in needs}
+        common = set.intersection(*(set(one["seed"].values.tolist()) for one in read.values()))
+        own = read[claim]["seed"].values.tolist()
+        if not common:
+            continue
+        read = {need: one.sel(seed=[seed for seed in own if seed in common]) for need, one in read.items()}
+        lost = [str(seed) for seed in own if seed not in common]
         verdicts = {landscape: module.verdict} if judged(about, landscape) else {}
         verdicts |= {name: module.DERIVED[name] for name, source in about.derived.items() if source == landscape}
         ids = [task.id for task in members]
-        rows.extend(
-            {"claim": claim, "landscape": name, **asdict(verdict(read)), "task_ids": ids}
-            for name, verdict in verdicts.items()
-        )
+        for name, verdict in verdicts.items():
+            row = {"claim": claim, "landscape": name, **asdict(verdict(read)), "task_ids": ids}
+            if lost:
+                row["sentence"] += f"; left out: seeds {', '.join(lost)}, which {' or '.join(about.needs)} lacks"
+            rows.append(row)
     return rows
 
 

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from nwedge._random import normal, spawn
 from nwedge.claims._ends import training
 from nwedge.claims._sampling import sampled
-from nwedge.claims.judging import TRAINED, Part, Threshold, Verdict, combine, part
+from nwedge.claims.judging import TRAINED, Part, Threshold, Verdict, combine, part, resolved
 from nwedge.claims.runs import Run, Runs
 from nwedge.claims.sheets import SpannedOptima
 from nwedge.landscape import Landscape, evaluate
@@ -189,23 +189,33 @@ def _axes(sets: Tensor) -> Tensor:
 def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
     """Judge the growth toward the middle and with m, and the shrinking with the learning rate where rates were varied.
 
-    Growth is that at the threshold where it is least, among those with short directions at the ends (m = 1). Seeds
-    whose optima coincide have no tunnel and no sheet: they count as 0.
+    Growth is that at the threshold where it is least, among those with short directions at the ends (m = 1); the slope
+    on the rate is that at the lowest threshold at which every count is resolved. A count whose standard error is above
+    half of it is not resolved, and takes no part. Seeds whose optima coincide have no tunnel and no sheet: they count
+    as 0.
     """
     dataset = results["short-directions"]
     apart = ~dataset["coincide"]
-    count = dataset["tunnel_count"]
+    count = resolved(dataset["tunnel_count"], dataset["tunnel_error"])
     ends, middle = count.sel(t=[0.0, 1.0]).mean("t", skipna=False), count.sel(t=0.5)
     growth = _least(middle / ends.where(ends >= LEAST) - 1)
-    slopes = _least(_slope(dataset["center_count"], "m"))
+    slopes = _least(_slope(resolved(dataset["center_count"], dataset["center_error"]), "m"))
     parts: list[Part] = [
         part("count in the middle / at the ends - 1", growth.where(apart, 0.0).values, MIDDLE),
         part("slope of log count on log m", slopes.where(apart, 0.0).values, SIZE),
     ]
     if "rate_count" in dataset:
-        lowest = dataset["rate_count"].isel(threshold=0).where(dataset["comparable"])
-        parts.append(part("- slope of log count on log rate", -_slope(lowest, "rate").values, SHRINK))
+        shrink = -_slope(_lowest(dataset), "rate")
+        parts.append(part("- slope of log count on log rate", shrink.values, SHRINK))
     return combine(parts, dataset)
+
+
+def _lowest(dataset: xr.Dataset) -> xr.DataArray:
+    """The counts of the comparable rates at the lowest threshold at which all of them are resolved, else NaN."""
+    judged = dataset["rate_count"].where(dataset["comparable"])
+    known = resolved(judged, dataset["rate_error"])
+    complete = (known.notnull() | ~dataset["comparable"]).all(["rate", "seed"]).values
+    return known.isel(threshold=int(complete.argmax())).where(bool(complete.any()))
 
 
 def _least(values: xr.DataArray) -> xr.DataArray:

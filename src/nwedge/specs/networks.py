@@ -137,11 +137,11 @@ def _images(data: str, train, sweep_steps: int):
             ),
             "two-halves": TwoHalvesConfig(steps=300, samples=4, places=4),
             "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), examples=250, pointwise=(2,)),
-            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=60, examples=500),
+            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=80, literal=False, examples=500),
             "sections": dataclasses.replace(planes, planes=2, radii=(2.0,), resolution=1.2),
             "intrinsic-dimension": IntrinsicDimensionConfig(
                 probes=2,
-                steps=60,
+                steps=80,
                 examples=500,
                 search=planes,
             ),
