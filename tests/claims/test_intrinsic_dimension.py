@@ -57,11 +57,12 @@ def results(
     own = trained.assign(
         threshold=(("seed", "size"), other[:, 0].T),
         count=(("seed", "size"), other[:, 1].T),
+        count_error=(("seed", "size"), 0 * other[:, 1].T),
         curvature=("seed", np.full(len(d), MATCHED)),
     ).assign_coords(size=[f"{index}" for index in range(len(sizes))])
     return {
         "sections": xr.Dataset({"threshold": ("seed", d)}, seed),
-        "short-directions": xr.Dataset({"center_count": counts}),
+        "short-directions": xr.Dataset({"center_count": counts, "center_error": 0 * counts}),
         "intrinsic-dimension": own,
     }
 
@@ -117,6 +118,15 @@ def test_an_undefined_number_is_never_dropped(trained: xr.Dataset) -> None:
     assert (verdict.outcome, verdict.parts[1].statistic) == ("inconclusive", None)
     gone = intrinsic_dimension.verdict(results(trained, np.array([np.nan, 100, 100, 100, 100]), flat, []))
     assert (gone.outcome, gone.statistic) == ("inconclusive", None)
+
+
+def test_a_count_that_is_not_resolved_is_undefined(trained: xr.Dataset) -> None:
+    flat = np.full(5, 100.0)
+    read = results(trained, flat, flat, [(power * flat, power * flat) for power in (2, 3, 4)])
+    read["intrinsic-dimension"]["count_error"][1, 2] = 201.0
+    assert [part.statistic for part in intrinsic_dimension.verdict(read).parts] == [1, None]
+    read["short-directions"]["center_error"][:] = 51.0
+    assert [part.statistic for part in intrinsic_dimension.verdict(read).parts] == [None, None]
 
 
 def test_counts_that_are_all_equal_have_no_slope(trained: xr.Dataset) -> None:

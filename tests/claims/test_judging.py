@@ -188,6 +188,20 @@ def test_a_verdict_reads_the_claims_that_it_needs_on_the_same_landscape(fake) ->
     }
 
 
+def test_a_seed_that_a_needed_claim_lacks_is_left_out_and_named(fake) -> None:
+    claims = ("intrinsic-dimension", "sections", "short-directions")
+    fake(claims[0], verdict=sums(*claims))
+    for claim in claims[1:]:
+        fake(claim, verdict=sums(claim))
+    own, sections, short = (claim_tasks(claim, "network", seeds=4) for claim in claims)
+    tasks = [*own, sections[0], sections[2], sections[3], *short[1:]]
+    row, *_ = judge(tasks, measured(tasks, 1.0))
+    assert (row["claim"], row["statistic"], row["seeds"]) == (claims[0], 3.0, 2)
+    assert row["sentence"].endswith("left out: seeds 0, 1, which sections or short-directions lacks")
+    rows = judge([*own, sections[0], short[1]], measured([*own, sections[0], short[1]], 1.0))
+    assert {row["claim"] for row in rows} == set(claims[1:])
+
+
 def test_a_claim_whose_needs_are_not_there_is_not_judged(fake) -> None:
     fake("intrinsic-dimension", verdict=sums())
     fake("sections", verdict=sums("sections"))

@@ -99,7 +99,7 @@ def test_counts_at_rates_leave_out_the_last_and_the_untrained() -> None:
     assert found["rate"].values.tolist() == [0.1, 0.2, 0.4, 0.8]
     assert found["comparable"].values.tolist() == [True, False, True, False]
     np.testing.assert_array_equal(found["rate_count"].isel(threshold=0), 4)
-    assert bool(found["coincide"]), "no sheet: no tunnel"
+    assert not bool(found["coincide"]), "no sheet is no coincidence, but unknown"
     assert np.isnan(found["tunnel_count"]).all()
     assert "literal_count" not in found
     literal = dataclasses.replace(CONFIG, literal=True)
@@ -116,6 +116,9 @@ def results(trained: xr.Dataset, growth: np.ndarray, slope: float = 1.0, fall: f
         tunnel_count=(("seed", "threshold", "t"), np.stack([tunnel, tunnel * 0], axis=1)),
         center_count=(("threshold", "m", "seed"), np.stack([10 * m**slope, 0 * m])[..., None] * np.ones(seeds)),
         rate_count=(("threshold", "rate", "seed"), (50 * rates**-fall)[None, :, None] * np.ones((2, 1, seeds))),
+        tunnel_error=(("seed", "threshold", "t"), np.zeros((seeds, 2, 3))),
+        center_error=(("threshold", "m", "seed"), np.zeros((2, 3, seeds))),
+        rate_error=(("threshold", "rate", "seed"), np.zeros((2, 3, seeds))),
         comparable=(("seed", "rate"), np.ones((seeds, 3), dtype=bool)),
         coincide=("seed", np.zeros(seeds, dtype=bool)),
     ).assign_coords(threshold=[0.01, 0.1], t=[0.0, 0.5, 1.0], m=m, rate=rates)
@@ -144,6 +147,22 @@ def test_the_least_growing_threshold_counts(trained: xr.Dataset, spread: np.ndar
     given = results(trained, 1 + spread)
     given["short-directions"]["tunnel_count"][{"threshold": 1}] = 3.0
     assert short_directions.verdict(given).parts[0].statistic == pytest.approx(0)
+
+
+def test_counts_whose_error_is_above_half_of_them_take_no_part(trained: xr.Dataset, spread: np.ndarray) -> None:
+    given = results(trained, 1 + spread)
+    own = given["short-directions"]
+    own["tunnel_count"][{"threshold": 1}] = 3.0
+    own["tunnel_error"][{"threshold": 1}] = 1.6
+    own["rate_count"][{"threshold": 1}] = 7.0
+    own["rate_error"][{"threshold": 0, "rate": 0, "seed": 2}] = 100.0
+    own["comparable"][:, 2] = False
+    own["rate_error"][{"threshold": 1, "rate": 2}] = 9.0  # of a rate that is not judged
+    parts = short_directions.verdict(given).parts
+    assert [part.statistic for part in parts] == pytest.approx([1, 1, 0])
+    own["rate_error"][{"threshold": 1}] = 9.0
+    own["tunnel_error"][{"threshold": 0, "t": 1, "seed": 0}] = 30.0
+    assert [part.statistic for part in short_directions.verdict(given).parts] == [None, pytest.approx(1), None]
 
 
 def test_optima_that_coincide_count_as_zero(trained: xr.Dataset, spread: np.ndarray) -> None:
