@@ -207,6 +207,17 @@ def test_bad_arguments_get_one_sentence(bad, arguments, words):
         assert word in line
 
 
+def test_data_that_are_not_to_be_had_stop_a_replication_before_it_begins(bad, monkeypatch, tmp_path):
+    from nwedge.landscapes.networks import data
+
+    monkeypatch.setenv("NWEDGE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(data.pooch, "retrieve", lambda *_, **__: (_ for _ in ()).throw(OSError("no route")))
+    out = tmp_path / "out"
+    line = bad("replicate", "--preset", "cifar10", "--out", str(out))
+    assert "test_batch.bin into $NWEDGE_DATA/cifar-10-batches-bin" in line
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 @pytest.mark.parametrize("columns", ["40", "200"])
 def test_the_sentence_is_the_same_on_every_terminal(encoding, columns):

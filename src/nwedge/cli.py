@@ -96,10 +96,11 @@ def _obey(command: Any) -> int:
 
 def _replicate(arguments: Replicate) -> int:
     try:
-        arguments.tasks()
-        from nwedge.replicate import check_device, replicate
+        tasks = arguments.tasks()
+        from nwedge.replicate import check_data, check_device, replicate
 
         check_device(arguments.device)
+        check_data(tasks)
     except ValueError as error:
         raise BadArguments(str(error)) from error
     return replicate(arguments)

@@ -12,8 +12,9 @@ from rich.text import Text
 from nwedge._files import occupied, remove, write_json
 from nwedge.plan import FIT, VERDICTS, Plan
 from nwedge.specs.claims import CLAIMS
+from nwedge.specs.landscapes import NetworkSpec
 from nwedge.specs.replicate import Replicate
-from nwedge.specs.tasks import ClaimSpec
+from nwedge.specs.tasks import ClaimSpec, TaskSpec
 from nwedge.store import Store
 from nwedge.sweep.engines import Execute
 from nwedge.sweep.ledger import Books
@@ -45,13 +46,14 @@ def replicate(
         0 if all tasks are done, 1 if some task failed: then what is there is judged and drawn all the same.
 
     Raises:
-        ValueError: there is nothing to be done, or this machine lacks the device.
+        ValueError: there is nothing to be done, or this machine lacks the device or a data set.
         StoreError: the directory cannot be written, or another process works in it.
         WorkersError: the worker processes cannot start; a script that calls this with several workers must do so under
             `if __name__ == "__main__":`.
     """
     plan = Plan.of(arguments)
     check_device(arguments.device)
+    check_data(plan.tasks)
     execute, judge, draw = execute or _execute(), judge or _judge(), draw or _draw()
     directory, progress, console = arguments.out, Console(stderr=True), Console()
     with occupied(directory):
@@ -83,6 +85,16 @@ def check_device(device: str) -> None:
     count = torch.cuda.device_count()
     if int(device.partition(":")[2] or 0) >= count:
         raise ValueError(f"--device {device} is not on this machine, where torch sees {count} CUDA devices: use cpu")
+
+
+def check_data(tasks: Sequence[TaskSpec]) -> None:
+    """Refuse tasks whose data are neither on this machine nor to be had (ValueError)."""
+    names = {task.landscape.data for task in tasks if isinstance(task.landscape, NetworkSpec)}
+    if names:
+        from nwedge.landscapes.networks import data
+
+        for name in sorted(names):
+            data.locate(name)
 
 
 def _judgeable(plan: Plan, summary: Summary) -> tuple[list[ClaimSpec], list[tuple[str, str]]]:

@@ -120,6 +120,20 @@ LOADERS: dict[str, Callable[[], tuple[Pair, Pair]]] = {
 }
 
 
+def locate(name: str) -> None:
+    """Make sure that the files of a data set are on this machine; missing ones are fetched.
+
+    Raises:
+        ValueError: an unknown name, or files that are neither there nor to be had.
+    """
+    check_choice("the data set", name, LOADERS)
+    if name == "fashion-mnist":
+        for file in FASHION:
+            _fashion_file(file)
+    elif name == "cifar10":
+        _cifar_folder()
+
+
 def _folders(name: str, *others: Path) -> list[Path]:
     """The folders in which the files of a data set may lie."""
     own = Path(os.environ[FOLDER]) if os.environ.get(FOLDER) else None
@@ -158,7 +172,8 @@ def _fetch(url: str, md5: str, where: str, folder: Path, processor: Any = None) 
             progressbar=True,
         )
     except Exception as error:  # no connection, no server, no space, a wrong hash
-        reason = str(error).partition("\n")[0]
+        told_at_length = type(error).__module__.startswith("requests")
+        reason = type(error).__name__ if told_at_length else str(error).partition("\n")[0]
         raise ValueError(f"{url} is neither on this machine nor to be had ({reason}): {where}") from error
 
 
