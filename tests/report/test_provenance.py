@@ -34,7 +34,7 @@ def test_settings_that_landscapes_share_come_first_and_the_rest_by_kind():
     assert "bends 1,000" in shared
     assert [text.split(":")[0] for text in apart] == ["on the toys and the controls", "on the network"]
     assert "examples 250" in apart[1]
-    assert found["no-obstacles"] == ["points 101"]
+    assert found["ensembling"] == ["members 5, m 5"]
 
 
 def test_landscapes_are_named_where_a_kind_has_several_settings():
@@ -49,7 +49,7 @@ def test_cuts_name_seeds_examples_and_settings_that_are_not_the_claims_own():
     (tunnels,) = (text for text in found if text.startswith("tunnels on "))
     assert tunnels.startswith("tunnels on the network: steps 300 instead of 1,000, ")
     assert "examples 250 instead of all" in tunnels
-    assert not any(text.startswith("no-obstacles") for text in found)
+    assert not any(text.startswith("ensembling") for text in found)
 
 
 def test_a_quick_run_says_what_it_cuts_everywhere():

@@ -150,4 +150,5 @@ def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
         more = gain.sel(kind=INDEPENDENT) - gain.sel(kind=WITHIN)
         name = "share of the errors that ensembling removes, optima - within a wedge"
         parts.append(part(name, more.where(apart, 0.0).values, GAIN))
-    return combine(parts, dataset)
+        return combine(parts, dataset)
+    return combine(parts, dataset, left_out=["the gain of ensembling is left out: points predict no classes here"])

@@ -1,6 +1,5 @@
 """intrinsic-dimension: the number of short directions matches the dimension from which random planes succeed."""
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -95,9 +94,8 @@ def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
     if counted.sum() >= FEWEST:
         slopes = slope(np.log(every_count[:, counted]), np.log(every_d[:, counted]))
         return combine([*parts, part("slope of log threshold on log count", slopes, SLOPE)], dataset)
-    judged = combine(parts, dataset)
     reason = f"the slope is left out: {counted.sum()} settings have a positive count, and it takes {FEWEST}"
-    return dataclasses.replace(judged, sentence=f"{judged.sentence}; {reason}")
+    return combine(parts, dataset, left_out=[reason])
 
 
 def own(results: Mapping[str, xr.Dataset]) -> tuple[np.ndarray, np.ndarray]:

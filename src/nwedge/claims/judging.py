@@ -119,18 +119,23 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(mean - half), float(mean + half)
 
 
-def combine(parts: Sequence[Part], dataset: xr.Dataset) -> Verdict:
+def combine(parts: Sequence[Part], dataset: xr.Dataset, *, left_out: Sequence[str] = ()) -> Verdict:
     """The verdict of a claim: fails where any part fails, holds where all hold, its statistic the worst part's.
 
     Untrained runs (`final_loss` above a quarter of `initial_loss`, both of dimensions seed and run) give no verdict.
+
+    Args:
+        parts: at least one.
+        dataset: with the losses of the runs.
+        left_out: what is not judged on this landscape, and why, one sentence each.
     """
     worst = min(parts, key=_rank)
     seeds = dataset.sizes["seed"]
     lost = untrained(dataset)
     if lost:
         return Verdict(INCONCLUSIVE, None, None, worst.threshold, seeds, lost, tuple(parts))
-    sentence = "; ".join(one.sentence for one in parts)
-    return Verdict(worst.outcome, worst.statistic, worst.interval, worst.threshold, seeds, sentence, tuple(parts))
+    sentence = "; ".join([*(one.sentence for one in parts), *left_out])
+    return Verdict(worst.outcome, worst.statistic, worst.interval, worst.threshold, worst.seeds, sentence, tuple(parts))
 
 
 def untrained(dataset: xr.Dataset) -> str:

@@ -190,4 +190,5 @@ def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
             parts.append(part(f"m = {m}, {len(values)} optima of a pool: 1 - sheet / flat", values, LOWER))
         else:
             parts.append(part(f"m = {m}: 1 - sheet / flat", own["ratio"].where(~own["coincide"], 0.0).values, LOWER))
-    return combine(parts, dataset)
+    absent = [str(m) for m in dataset["m"].values.tolist() if not dataset["there"].sel(m=m).any()]
+    return combine(parts, dataset, left_out=[f"left out, too few optima for m = {', '.join(absent)}"] if absent else [])

@@ -204,10 +204,13 @@ def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
         part("count in the middle / at the ends - 1", growth.where(apart, 0.0).values, MIDDLE),
         part("slope of log count on log m", slopes.where(apart, 0.0).values, SIZE),
     ]
+    left_out: list[str] = []
     if "rate_count" in dataset:
         shrink = -_slope(_lowest(dataset), "rate")
         parts.append(part("- slope of log count on log rate", shrink.values, SHRINK))
-    return combine(parts, dataset)
+    else:
+        left_out.append("the learning rate is left out: it is not varied here")
+    return combine(parts, dataset, left_out=left_out)
 
 
 def _lowest(dataset: xr.Dataset) -> xr.DataArray:

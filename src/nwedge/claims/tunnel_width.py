@@ -236,8 +236,14 @@ def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
         else:
             values = [trend(role, width, radius, loss, level) for width, radius, loss, _, level in seeds]
             parts.append(part(f"{NAMES[role]}: relative widening", np.array(values), WIDER))
-    judged = combine(parts, dataset)
+    judged = combine(parts, dataset, left_out=_absent(dataset))
     return dataclasses.replace(judged, sentence="; ".join([judged.sentence, *_beyond(dataset)]))
+
+
+def _absent(dataset: xr.Dataset) -> list[str]:
+    """A sentence on the sweeps that were not trained."""
+    absent = [name for role, name in NAMES.items() if role not in dataset["sweep"]]
+    return [f"left out, not varied here: {', '.join(absent)}"] if absent else []
 
 
 def permuted_verdict(results: Mapping[str, xr.Dataset]) -> Verdict:

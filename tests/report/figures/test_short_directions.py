@@ -16,6 +16,8 @@ def counts(size: int = 3) -> xr.Dataset:
         }
         | {
             "tunnel_loss": (("seed", "t"), np.ones((size, 3))),
+            "optimum_loss": ("seed", np.ones(size)),
+            "ball_loss": ("seed", np.linspace(1.1, 1.24, size)),
             "comparable": (("seed", "rate"), np.ones((size, 2), dtype=bool)),
         },
         coords={
@@ -52,3 +54,8 @@ def test_they_lie_within_the_panel() -> None:
 
 def test_a_toy_has_none() -> None:
     assert not any(diamonds("toy-sampled"))
+
+
+def test_what_the_ball_adds_to_the_loss_is_told() -> None:
+    said = [text.get_text() for axes in short_directions.figure({"network": counts()}, []).axes for text in axes.texts]
+    assert any("the ball raises the loss by 24 % at most" in one for one in said)

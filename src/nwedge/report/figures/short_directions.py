@@ -65,10 +65,14 @@ def figure(datasets: Mapping[str, xr.Dataset], verdicts: Sequence[Mapping[str, A
 
 
 def _remark(dataset: xr.Dataset) -> str:
-    """The losses at the ends and in the middle, with which the counts of a network go."""
+    """The losses at the ends and in the middle, with which counts go, and what the ball adds to the loss."""
     losses = dataset["tunnel_loss"].mean("seed", skipna=False)
     ends, middle = float(losses.sel(t=[0.0, 1.0]).mean("t")), float(losses.sel(t=0.5))
-    return f"loss: ends {words.number(ends)}, middle {words.number(middle)}"
+    told = f"loss: ends {words.number(ends)}, middle {words.number(middle)}"
+    at, around = dataset["optimum_loss"], dataset["ball_loss"]
+    if "union" in dataset or not (at > 0).all():
+        return told
+    return f"{told}\nthe ball raises the loss by {100 * float((around / at - 1).max()):.0f} % at most"
 
 
 def _counts(axes: Axes, name: str, dataset: xr.Dataset, what: str, dimension: str, label: str) -> None:
