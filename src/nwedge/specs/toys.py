@@ -17,7 +17,7 @@ DESCENDED = SectionsConfig(planes=6, steps=100, rates=(0.1, 0.3))
 """Of the complete family: the polish of each descent's end stops on a wedge near it, so several descents are tried."""
 POLISHED = SectionsConfig(planes=8, steps=0, rates=(0.1,))
 """Of sampled wedges: the polish tries them all and finds the plane's lowest point without a descent."""
-SPANNED = (2, 3, 4, 5, 7, 10)
+SPANNED = tuple(range(2, 11))
 """Numbers of optima of the toys' sheets."""
 
 
