@@ -3,7 +3,6 @@
 import dataclasses
 
 from nwedge.specs.configs import (
-    THRESHOLDS,
     TRAINED_LEVEL,
     AveragingConfig,
     EnsemblingConfig,
@@ -129,7 +128,7 @@ def _images(data: str, train, sweep_steps: int):
         ),
         Sheets((2, 3, 5, 10), steps=300, samples=4, share=32),
         settings={
-            "radial-wells": RadialWellsConfig(level=TRAINED_LEVEL, threshold=THRESHOLDS[-1], examples=250, distances=8),
+            "radial-wells": RadialWellsConfig(level=TRAINED_LEVEL, threshold=0.3, examples=250, distances=8),
             "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=8, snapshots=WIDTHS_ALONG),
             "no-obstacles": NoObstaclesConfig(points=51, examples=10_000),
             "tunnels": TunnelsConfig(
