@@ -1,5 +1,6 @@
 """A replication: measure the claims, judge them, draw the report; a rerun resumes where the last one stopped."""
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,14 @@ def replicate(
         0 if all tasks are done, 1 if some task failed: then what is there is judged and drawn all the same.
 
     Raises:
-        ValueError: there is nothing to be done, or this machine lacks the device.
+        ValueError: there is nothing to be done, or this machine lacks the device or the backend.
         StoreError: the directory cannot be written, or another process works in it.
         WorkersError: the worker processes cannot start; a script that calls this with several workers must do so under
             `if __name__ == "__main__":`.
     """
     plan = Plan.of(arguments)
     check_device(arguments.device)
+    check_backend(arguments.toy_backend)
     execute, judge, draw = execute or _execute(), judge or _judge(), draw or _draw()
     directory, progress, console = arguments.out, Console(stderr=True), Console()
     with occupied(directory):
@@ -83,6 +85,12 @@ def check_device(device: str) -> None:
     count = torch.cuda.device_count()
     if int(device.partition(":")[2] or 0) >= count:
         raise ValueError(f"--device {device} is not on this machine, where torch sees {count} CUDA devices: use cpu")
+
+
+def check_backend(backend: str) -> None:
+    """Refuse a framework that is not installed (ValueError)."""
+    if importlib.util.find_spec(backend) is None:
+        raise ValueError(f"--toy-backend {backend} is not installed: pip install 'nwedge[{backend}]'")
 
 
 def _judgeable(plan: Plan, summary: Summary) -> tuple[list[ClaimSpec], list[tuple[str, str]]]:
