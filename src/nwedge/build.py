@@ -9,7 +9,7 @@ import torch
 from nwedge.landscape import Landscape
 from nwedge.landscapes import controls
 from nwedge.landscapes.wedges import WedgeLandscape
-from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
+from nwedge.specs.landscapes import ControlSpec, ForeignWedgeSpec, LandscapeSpec, NetworkSpec, WedgeSpec
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -37,9 +37,18 @@ def build(spec: LandscapeSpec) -> Landscape:
 
 @build.register
 def _(spec: WedgeSpec) -> Landscape:
-    arguments = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)} | _place(spec)
-    del arguments["name"]
+    arguments = _wedges(spec)
     return WedgeLandscape(arguments.pop("dim"), arguments.pop("short"), **arguments)
+
+
+@build.register
+def _(spec: ForeignWedgeSpec) -> Landscape:
+    if spec.backend == "tensorflow":
+        from nwedge.adapters.tensorflow import TensorFlowWedges as Wedges
+    else:
+        from nwedge.adapters.jax import JaxWedges as Wedges
+    arguments = _wedges(spec)
+    return Wedges(arguments.pop("dim"), arguments.pop("short"), **arguments)
 
 
 @build.register
@@ -73,6 +82,13 @@ def _data(name: str) -> Any:
     from nwedge.landscapes.networks import data
 
     return data.load(name)
+
+
+def _wedges(spec: WedgeSpec) -> dict[str, Any]:
+    """The arguments of a wedge model of any framework."""
+    given = {field.name: getattr(spec, field.name) for field in dataclasses.fields(WedgeSpec)}
+    del given["name"]
+    return given | _place(spec)
 
 
 def _place(spec: LandscapeSpec) -> dict[str, Any]:

@@ -97,9 +97,10 @@ def _obey(command: Any) -> int:
 def _replicate(arguments: Replicate) -> int:
     try:
         tasks = arguments.tasks()
-        from nwedge.replicate import check_data, check_device, replicate
+        from nwedge.replicate import check_backend, check_data, check_device, replicate
 
         check_device(arguments.device)
+        check_backend(arguments.toy_backend)
         check_data(tasks)
     except ValueError as error:
         raise BadArguments(str(error)) from error

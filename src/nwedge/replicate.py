@@ -1,5 +1,6 @@
 """A replication: measure the claims, judge them, draw the report; a rerun resumes where the last one stopped."""
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def replicate(
         0 if all tasks are done, 1 if some task failed: then what is there is judged and drawn all the same.
 
     Raises:
-        ValueError: there is nothing to be done, or this machine lacks the device or a data set.
+        ValueError: there is nothing to be done, or this machine lacks the device, a data set or the backend.
         StoreError: the directory cannot be written, or another process works in it.
         WorkersError: the worker processes cannot start; a script that calls this with several workers must do so under
             `if __name__ == "__main__":`.
@@ -54,6 +55,7 @@ def replicate(
     plan = Plan.of(arguments)
     check_device(arguments.device)
     check_data(plan.tasks)
+    check_backend(arguments.toy_backend)
     execute, judge, draw = execute or _execute(), judge or _judge(), draw or _draw()
     directory, progress, console = arguments.out, Console(stderr=True), Console()
     with occupied(directory):
@@ -95,6 +97,12 @@ def check_data(tasks: Sequence[TaskSpec]) -> None:
 
         for name in sorted(names):
             data.locate(name)
+
+
+def check_backend(backend: str) -> None:
+    """Refuse a framework that is not installed (ValueError)."""
+    if importlib.util.find_spec(backend) is None:
+        raise ValueError(f"--toy-backend {backend} is not installed: pip install 'nwedge[{backend}]'")
 
 
 def _judgeable(plan: Plan, summary: Summary) -> tuple[list[ClaimSpec], list[tuple[str, str]]]:

@@ -4,7 +4,7 @@ import pytest
 
 from nwedge.report import describe
 from nwedge.specs.configs import IntrinsicDimensionConfig, SectionsConfig, TunnelsConfig
-from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
+from nwedge.specs.landscapes import ControlSpec, ForeignWedgeSpec, LandscapeSpec, NetworkSpec, WedgeSpec
 from nwedge.specs.replicate import Replicate
 
 
@@ -24,6 +24,8 @@ def test_wedges_say_their_family_and_the_options_that_are_not_plain():
         WedgeSpec(name="toy", dim=300, short=(5, 9, 7), wedges=40, oriented="random", thickness=0.5, noise=0.2)
     )
     saturating = describe.sentence(WedgeSpec(name="toy", dim=3, short=1, profile="saturating", width=2.0))
+    foreign = describe.sentence(ForeignWedgeSpec(name="toy", dim=3, short=1, backend="jax"))
+    assert foreign.endswith("; computed by jax")
     assert "1,500 dimensions, 200 of them short: the complete family" in complete
     assert complete.endswith("the squared distance to the nearest wedge")
     assert "5 to 9 of them short: 40 wedges, each with its own random short subspace" in sampled

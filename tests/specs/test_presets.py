@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from nwedge.specs.claims import CLAIMS, claim
-from nwedge.specs.presets import PRESETS, expand, judged, measured, subjects
+from nwedge.specs.presets import PRESETS, Place, expand, judged, measured, subjects
 from nwedge.specs.tasks import ALL, OPTIMA, ClaimSpec, GroupSpec, SheetSpec, TaskSpec
 
 IDS = tuple(claim.id for claim in CLAIMS)
@@ -20,8 +20,8 @@ NAMES = {
 
 
 @functools.cache
-def tasks(preset, claims=IDS, landscapes=KINDS, seeds=3, *, quick=False, device="cpu"):
-    return expand(PRESETS[preset], claims=claims, landscapes=landscapes, seeds=seeds, quick=quick, device=device)
+def tasks(preset, claims=IDS, landscapes=KINDS, seeds=3, *, quick=False, place=Place()):
+    return expand(PRESETS[preset], claims=claims, landscapes=landscapes, seeds=seeds, quick=quick, place=place)
 
 
 def groups(found):
@@ -239,11 +239,22 @@ def test_the_settings_of_presets_and_subjects_are_of_claims_and_have_their_field
 
 @every_preset
 def test_the_device_reaches_every_landscape(preset):
-    elsewhere = tasks(preset, device="cuda:1")
+    elsewhere = tasks(preset, place=Place("cuda:1"))
     assert {task.landscape.device for task in elsewhere} == {"cuda:1"}
     read = {ref.landscape.device for task in elsewhere for ref in getattr(task, "reads", ())}
     assert read == {"cuda:1"}
     assert {task.id for task in elsewhere}.isdisjoint(task.id for task in tasks(preset))
+
+
+def test_a_backend_computes_the_wedge_models_and_nothing_else():
+    foreign, own = (tasks("digits", place=Place(backend=backend)) for backend in ("jax", "torch"))
+    assert len(foreign) == len(own)
+    wedges = [task for task in foreign if task.landscape.name.startswith("toy-")]
+    assert {getattr(task.landscape, "backend", None) for task in wedges} == {"jax"}
+    read = {getattr(ref.landscape, "backend", None) for task in wedges for ref in getattr(task, "reads", ())}
+    assert read == {"jax"}
+    assert {task.id for task in wedges}.isdisjoint(task.id for task in own)
+    assert {task.id for task in foreign} - {task.id for task in wedges} <= {task.id for task in own}
 
 
 @every_preset

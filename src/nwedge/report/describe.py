@@ -7,7 +7,7 @@ from typing import Any
 
 from nwedge.report import words
 from nwedge.specs.canonical import Spec
-from nwedge.specs.landscapes import ControlSpec, LandscapeSpec, NetworkSpec, WedgeSpec
+from nwedge.specs.landscapes import ControlSpec, ForeignWedgeSpec, LandscapeSpec, NetworkSpec, WedgeSpec
 from nwedge.specs.tasks import ClaimSpec, TaskSpec
 
 PROFILES = {
@@ -91,7 +91,8 @@ def _wedges(spec: WedgeSpec) -> str:
         if value != plain
     ]
     what = f"The wedge model in {spec.dim:,} dimensions, {short} of them short: {family}"
-    return "; ".join([what, f"the loss is {PROFILES.get(spec.profile, spec.profile)}", *options])
+    backend = [f"computed by {spec.backend}"] if isinstance(spec, ForeignWedgeSpec) else []
+    return "; ".join([what, f"the loss is {PROFILES.get(spec.profile, spec.profile)}", *options, *backend])
 
 
 @sentence.register

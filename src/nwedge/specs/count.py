@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nwedge.specs.cost import GRADIENT, PRODUCT, Cost, count, has_data, total
+from nwedge.specs.presets import Place
 from nwedge.specs.replicate import Selection
 from nwedge.specs.tasks import RUNS, SHEETS, TaskSpec
 
@@ -39,7 +40,7 @@ class Count(Selection):
             ValueError: none of the claims is measured on any of the landscapes.
         """
         folders: dict[str, list[TaskSpec]] = {}
-        for task in self.tasks_on("cpu"):
+        for task in self.tasks_in(Place()):
             folders.setdefault(task.folder, []).append(task)
         rows = [self._row(NAMES.get(folder, folder), tasks) for folder, tasks in folders.items()]
         rows.append(self._row("all", [task for tasks in folders.values() for task in tasks]))

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from nwedge.specs.canonical import Spec
 
+TORCH = "torch"
+BACKENDS = ("tensorflow", "jax")
+"""Frameworks other than torch that can compute the wedge model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LandscapeSpec(Spec):
@@ -28,6 +32,13 @@ class WedgeSpec(LandscapeSpec):
     noise: float = 0.0
     scale: float = 1.0
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignWedgeSpec(WedgeSpec):
+    """A wedge model that another framework computes, one of `BACKENDS`."""
+
+    backend: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from nwedge.specs.canonical import Spec
 from nwedge.specs.claims import CLAIMS, Claim
-from nwedge.specs.landscapes import LandscapeSpec
+from nwedge.specs.landscapes import TORCH, ForeignWedgeSpec, LandscapeSpec, WedgeSpec
 from nwedge.specs.networks import CIFAR, DIGITS, FASHION
 from nwedge.specs.subjects import Sheets, Subject
 from nwedge.specs.tasks import ALL, OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, SheetSpec, TaskSpec, TrainSpec
@@ -41,6 +41,28 @@ QUICK = {
 PRESETS = {"digits": preset(DIGITS), "fashion": preset(FASHION), "cifar10": preset(CIFAR)}
 
 QUICK_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where landscapes live, and what computes the wedge models.
+
+    Attributes:
+        device: of all landscapes.
+        backend: of the wedge models: "torch", or one of `BACKENDS`.
+    """
+
+    device: str = "cpu"
+    backend: str = TORCH
+
+    def of(self, landscape: LandscapeSpec) -> LandscapeSpec:
+        """A landscape in this place."""
+        here = dataclasses.replace(landscape, device=self.device)
+        if self.backend == TORCH or not isinstance(here, WedgeSpec):
+            return here
+        given = {field.name: getattr(here, field.name) for field in dataclasses.fields(WedgeSpec)}
+        return ForeignWedgeSpec(backend=self.backend, **given)
+
 
 Refs = Mapping[int, Mapping[str, tuple[RunRef, ...]]]
 """Runs by seed and role."""
@@ -77,7 +99,7 @@ def expand(
     landscapes: tuple[str, ...],
     seeds: int,
     quick: bool,
-    device: str = "cpu",
+    place: Place = Place(),
 ) -> tuple[TaskSpec, ...]:
     """The tasks of a replication, inputs first; what is trained depends on the preset and the seeds, not on the claims.
 
@@ -87,18 +109,18 @@ def expand(
         landscapes: kinds or names of the subjects that are wanted.
         seeds: the number of independent seeds.
         quick: whether to take the quick settings.
-        device: where the landscapes live.
+        place: where the landscapes live, and what computes the wedge models.
     """
     wanted = [claim for claim in CLAIMS if claim.id in claims]
     tasks: dict[str, TaskSpec] = {}
     for subject in subjects(preset, landscapes):
         asked = [claim for claim in CLAIMS if measured(claim, subject, wanted)]
-        groups, refs = _groups(subject, seeds, device) if asked else ({}, {})
-        sheets = _sheets(subject, refs, device) if any(claim.sheets for claim in asked) else {}
+        groups, refs = _groups(subject, seeds, place) if asked else ({}, {})
+        sheets = _sheets(subject, refs, place) if any(claim.sheets for claim in asked) else {}
         for claim in asked:
             config = _config(preset, subject, claim, quick)
             for seed in range(seeds):
-                task = _claim_task(claim, subject, seed, config, refs, sheets, device)
+                task = _claim_task(claim, subject, seed, config, refs, sheets, place)
                 own = [sheets[id] for id in task.sheets]
                 for need in dict.fromkeys([*(id for sheet in own for id in sheet.needs), *task.needs]):
                     if need in groups:
@@ -120,7 +142,7 @@ def _claim_task(
     config: Spec,
     refs: Refs,
     sheets: Mapping[str, SheetSpec],
-    device: str,
+    place: Place,
 ) -> ClaimSpec:
     reads: list[RunRef] = []
     for role, count in claim.reads.items():
@@ -133,7 +155,7 @@ def _claim_task(
     own_sheets = [id for id, one in sheets.items() if one.seed == seed and (wanted is None or one.m in wanted)]
     return ClaimSpec(
         claim=claim.id,
-        landscape=_on(subject.landscape(seed), device),
+        landscape=place.of(subject.landscape(seed)),
         seed=seed,
         config=config,
         reads=tuple(reads),
@@ -141,13 +163,13 @@ def _claim_task(
     )
 
 
-def _groups(subject: Subject, seeds: int, device: str) -> tuple[dict[str, GroupSpec], Refs]:
+def _groups(subject: Subject, seeds: int, place: Place) -> tuple[dict[str, GroupSpec], Refs]:
     """The groups by id, and the runs by seed and role; a loop over points gains nothing from seeds together."""
     runs: dict[tuple[LandscapeSpec, TrainSpec, int | None], dict[RunSpec, None]] = {}
     uses: list[tuple[tuple[LandscapeSpec, TrainSpec, int | None], str, RunSpec]] = []
     for training in subject.trainings:
         for seed in range(seeds):
-            landscape = _on(training.landscape(seed), device)
+            landscape = place.of(training.landscape(seed))
             apart = seed if getattr(landscape, "strategy", None) == "loop" else None
             key = (landscape, training.train, apart)
             for rate in training.rates:
@@ -166,13 +188,13 @@ def _groups(subject: Subject, seeds: int, device: str) -> tuple[dict[str, GroupS
     return {group.id: group for group in groups.values()}, refs
 
 
-def _sheets(subject: Subject, refs: Refs, device: str) -> dict[str, SheetSpec]:
+def _sheets(subject: Subject, refs: Refs, place: Place) -> dict[str, SheetSpec]:
     how = subject.sheets
     if how is None:
         return {}
     found = [
         SheetSpec(
-            landscape=_on(subject.landscape(seed), device),
+            landscape=place.of(subject.landscape(seed)),
             seed=seed,
             m=m,
             steps=how.steps,
@@ -200,7 +222,3 @@ def _candidates(how: Sheets, m: int, refs: Refs) -> list[tuple[int, bool, tuple[
     pool = tuple(ref for members in rounds for ref in members)
     draws = min(how.draws, len(pool) // m, len(own))
     return [(seed, True, pool[seed * m : (seed + 1) * m]) for seed in range(draws)]
-
-
-def _on(landscape: LandscapeSpec, device: str) -> LandscapeSpec:
-    return dataclasses.replace(landscape, device=device)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nwedge.specs.claims import CLAIMS
-from nwedge.specs.presets import PRESETS, QUICK_SEEDS, expand
+from nwedge.specs.landscapes import BACKENDS, TORCH
+from nwedge.specs.presets import PRESETS, QUICK_SEEDS, Place, expand
 from nwedge.specs.tasks import TaskSpec
 
 KINDS = ("toy", "network", "controls")
@@ -39,8 +40,8 @@ class Selection:
         if self.seeds is not None and self.seeds < 2:
             raise ValueError(f"--seeds must be at least 2, since an interval needs two values; got {self.seeds}")
 
-    def tasks_on(self, device: str) -> tuple[TaskSpec, ...]:
-        """The tasks to be done, inputs first, with the landscapes on a device.
+    def tasks_in(self, place: Place) -> tuple[TaskSpec, ...]:
+        """The tasks to be done, inputs first, with the landscapes in a place.
 
         Raises:
             ValueError: none of the claims is measured on any of the landscapes.
@@ -51,7 +52,7 @@ class Selection:
             landscapes=self.landscapes,
             seeds=self.seeds or (QUICK_SEEDS if self.quick else SEEDS),
             quick=self.quick,
-            device=device,
+            place=place,
         )
         if not tasks:
             claims, landscapes = ", ".join(self.claims), ", ".join(self.landscapes)
@@ -67,6 +68,8 @@ class Replicate(Selection):
     """The directory that holds results, verdicts, figures and the report."""
     device: str = "cpu"
     """Where landscapes live: cpu, cuda or cuda:N."""
+    toy_backend: str = TORCH
+    """What computes the wedge models: torch, tensorflow or jax, with the same wedges and starts."""
     workers: int | None = None
     """Processes that do tasks side by side, with the same results for any number; by default all CPUs are used."""
     cpus_per_task: int = 1
@@ -77,6 +80,7 @@ class Replicate(Selection):
         super().__post_init__()
         if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
             raise ValueError(f"--device must be cpu, cuda or cuda:N; got {self.device!r}")
+        _known("toy backend", (self.toy_backend,), (TORCH, *BACKENDS))
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"--workers must be at least 1; got {self.workers}")
         if self.cpus_per_task < 1:
@@ -93,7 +97,7 @@ class Replicate(Selection):
         Raises:
             ValueError: none of the claims is measured on any of the landscapes.
         """
-        return self.tasks_on(self.device)
+        return self.tasks_in(Place(self.device, self.toy_backend))
 
 
 def _known(what: str, given: tuple[str, ...], valid: tuple[str, ...]) -> None:
