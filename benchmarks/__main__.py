@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import descent, networks, wedges
+from benchmarks import backends, descent, networks, wedges
 from benchmarks.timing import Timing
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     table = Table(title=f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {platform.machine()}")
     for heading in ("work", "this code", "naive", "floor", "naive / this", "this / floor"):
         table.add_column(heading, justify="left" if heading == "work" else "right")
-    for timing in (*networks.timings(), *descent.timings(), *wedges.timings()):
+    for timing in (*networks.timings(), *descent.timings(), *wedges.timings(), *backends.timings()):
         table.add_row(*_row(timing))
     Console(width=150).print(table)
 

@@ -24,7 +24,7 @@ FLOORS = (
 )
 WORDS = ("_files", "specs", "plan", "store", "sweep", "report")
 """No torch here, not even in a function; in the top floor it may be imported in a function."""
-TENSORS = {"torch", "jax", "tensorflow"}
+TENSORS = {"torch", "jax", "tensorflow", "keras"}
 HEAVY = {*TENSORS, "ray", "matplotlib", "xarray", "sklearn", "scipy"}
 LONGEST = 400
 

@@ -12,6 +12,7 @@ from nwedge.specs.tasks import ALL, OPTIMA, ClaimSpec, GroupSpec, SheetSpec, Tas
 
 IDS = tuple(claim.id for claim in CLAIMS)
 KINDS = ("toy", "network", "controls")
+HERE = Place()
 NAMES = {
     *("toy-complete", "toy-sampled", "network", "control-bowl", "control-isolated", "control-horseshoe"),
     *("control-groove", "control-ball", "control-permuted", "control-repeated"),
@@ -20,7 +21,7 @@ NAMES = {
 
 
 @functools.cache
-def tasks(preset, claims=IDS, landscapes=KINDS, seeds=3, *, quick=False, place=Place()):
+def tasks(preset, claims=IDS, landscapes=KINDS, seeds=3, *, quick=False, place=HERE):
     return expand(PRESETS[preset], claims=claims, landscapes=landscapes, seeds=seeds, quick=quick, place=place)
 
 

@@ -7,14 +7,12 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from nwedge.landscape import Landscape, evaluate
-from nwedge.landscapes.networks.network import NetworkLandscape
 
 
 def sampled(landscape: Landscape, examples: int | None, generator: Generator) -> Landscape:
-    """A network on so many of its examples; any other landscape, and every one for None, as it is."""
-    if examples is None or not isinstance(landscape, NetworkLandscape):
-        return landscape
-    return landscape.subset(examples, generator)
+    """A network of any framework on so many of its examples; any other landscape, and every one for None, as it is."""
+    subset: Callable[[int, Generator], Landscape] | None = getattr(landscape, "subset", None)
+    return landscape if examples is None or subset is None else subset(examples, generator)
 
 
 def on_samples(

@@ -1,0 +1,277 @@
+"""Any pure function of a pytree on any data, as a landscape over its weights."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import torch
+from jax import Array
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from nwedge._checks import check_choice, check_integer, check_points
+from nwedge._random import draw_seeds
+from nwedge.adapters.foreign import ForeignLandscape
+from nwedge.adapters.jax.bridge import DTYPES, precision, to_jax, to_torch
+from nwedge.adapters.jax.classification import (
+    PROBED,
+    Function,
+    check_classifies,
+    check_loss,
+    cross_entropy,
+    probabilities,
+    share_right,
+)
+from nwedge.adapters.jax.examples import Examples, hold
+from nwedge.adapters.jax.initial import Initial
+from nwedge.adapters.jax.minibatch import JaxMinibatch
+from nwedge.adapters.jax.programs import CHUNK, STRATEGIES, Programs, Seen, rule
+from nwedge.adapters.jax.weights import Weights
+
+BATCHES = 10
+"""The fewest batches of an epoch: as many points of a ball a Hessian is averaged over."""
+
+
+class JaxLandscape(ForeignLandscape):
+    """The mean loss of a pure function over its training examples, L(P) = mean_i loss(params at P, example i).
+
+    A point is the flattened pytree, in the order of `jax.flatten_util.ravel_pytree`. Loss, gradient and Hessian-vector
+    product (forward-over-reverse) are compiled by JAX and vmapped over points; at most six sizes of a batch of points
+    are compiled, whatever their number. Functions must be pure: no dropout, BatchNorm by given statistics. Params and
+    data are copied and never changed, and so are JAX's settings: float64 is switched on while it is needed.
+
+    Args:
+        apply_fn: apply_fn(params, x) -> logits of shape (examples, classes), for data (x, y) with integer labels; the
+            landscape then predicts. None where the loss alone is known; the landscape then does not predict.
+        params: the pytree of floating arrays that is the functions' first argument, on one device.
+        train: the training data: any pytree of arrays of JAX, NumPy or torch with a common first axis.
+        held_out: the held-out data, of the same structure.
+        loss: loss(params, batch) -> mean over the batch, a scalar; None: the cross-entropy of apply_fn(params, x)
+            and y.
+        init: init(key) -> params, a fresh initialisation that JAX can trace; needed for `initial` alone.
+        batch_size: examples that `minibatch` draws; at most all of them are drawn.
+        chunk: examples evaluated at once; None takes 2048 for "vmap" and 256 for "loop". Derivatives are taken chunk by
+            chunk, so that memory is bounded by one chunk of 32 ("vmap") points or one ("loop").
+        strategy: "vmap" stacks the weights of 32 points; "loop" takes one point after another; None takes "loop" for
+            functions that convolve, "vmap" for all others.
+        dtype: of points, floating data and losses; None takes the params'.
+
+    Attributes:
+        dim: how many weights.
+        dtype: of points and losses.
+        device: of points and data: the params'.
+        examples: how many examples.
+        batch_size: how many a minibatch draws.
+
+    Raises:
+        TypeError: a leaf of params that is no floating array, named by its place; params of no common dtype; data that
+            are no arrays; a loss of another dtype.
+        ValueError: neither apply_fn nor loss; params or data that are empty, on several devices, or hold NaN; arrays of
+            unequal lengths; functions that fail on these data; a loss that is no scalar; labels that are no classes.
+    """
+
+    def __new__(cls, apply_fn: Function | None = None, *arguments: Any, **options: Any) -> "JaxLandscape":
+        """A `PredictiveJaxLandscape` where predictions are known: with `apply_fn`."""
+        return object.__new__(cls if apply_fn is None else PredictiveJaxLandscape)
+
+    def __init__(
+        self,
+        apply_fn: Function | None,
+        params: Any,
+        train: Any,
+        held_out: Any = None,
+        *,
+        loss: Function | None = None,
+        init: Callable[[Array], Any] | None = None,
+        batch_size: int = 128,
+        chunk: int | None = None,
+        strategy: str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        if apply_fn is None and loss is None:
+            raise ValueError("give apply_fn(params, x) -> logits, or loss=, a function(params, batch) -> mean loss")
+        check_choice("strategy", strategy, (None, *STRATEGIES))
+        check_integer("batch_size", batch_size, 1)
+        if chunk is not None:
+            check_integer("chunk", chunk, 1)
+        self._weights = weights = Weights(params, dtype)
+        self.dim, self.dtype, self.device = weights.dim, weights.dtype, weights.device
+        self._batch_size = batch_size
+        self._initial = None if init is None else Initial(init, weights)
+        own_loss: Function = loss or cross_entropy(apply_fn)  # pyright: ignore[reportArgumentType]
+        with precision(self.dtype):
+            self._examples = self._hold(apply_fn, own_loss, params, train, "training")
+            self._held_out = None if held_out is None else self._hold(apply_fn, own_loss, params, held_out, "held-out")
+            shapes = weights.cast(params), self._examples.shapes(PROBED)
+            chosen = strategy or rule(own_loss, *shapes)
+        self._programs = Programs(chosen, chunk or CHUNK[chosen], self.dtype, weights.home)
+        self._compile(apply_fn, own_loss)
+
+    @property
+    def strategy(self) -> str:
+        """How points are evaluated: "vmap" or "loop"."""
+        return self._programs.strategy
+
+    @property
+    def chunk(self) -> int:
+        """Examples evaluated at once."""
+        return self._programs.chunk
+
+    @property
+    def examples(self) -> int:
+        """The number of examples."""
+        return self._examples.count
+
+    @property
+    def batch_size(self) -> int:
+        """Examples that a minibatch draws: never more than there are."""
+        return min(self._batch_size, self.examples)
+
+    @property
+    def held_out(self) -> "JaxLandscape | Any":  # not `| None`, so that it is Predictive to a type checker
+        """The same function on the held-out data, or None where none were given; its own held-out data are the same."""
+        return None if self._held_out is None else self._with(self._held_out)
+
+    def subset(self, count: int, generator: Generator) -> "JaxLandscape":
+        """The same function on `count` of its examples, drawn without replacement; all of them if there are fewer.
+
+        Raises:
+            ValueError, TypeError: a count that is no positive integer.
+        """
+        check_integer("count", count, 1)
+        with precision(self.dtype):
+            return self._with(self._examples.take(to_jax(self._permutation(generator)[:count], self._weights.home)))
+
+    def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
+        """`count` fresh initialisations by `init`, shape (count, dim), with keys drawn from the generator.
+
+        They are drawn in the given params' dtype, so that twins of another dtype start at the same points.
+
+        Raises:
+            ValueError, TypeError: no `init` was given, it returns other leaves than params, or count is no positive
+                integer.
+        """
+        check_integer("count", count, 1)
+        if self._initial is None:
+            raise ValueError(
+                "initial points need init=, a function(key) -> params: give it, or draw points yourself with .point"
+            )
+        return torch.stack([self._initial(seed) for seed in draw_seeds(generator, count)])
+
+    def minibatch(self, generator: Generator | Sequence[Generator]) -> JaxMinibatch:
+        """A view on `batch_size` examples drawn without replacement.
+
+        Args:
+            generator: one: all points see the same examples. A sequence: row i sees what its own generator drew.
+        """
+        if isinstance(generator, Generator):
+            return JaxMinibatch(self, self._permutation(generator)[: self.batch_size])
+        return JaxMinibatch(self, torch.stack([self._permutation(one)[: self.batch_size] for one in generator]))
+
+    def epoch(self, generator: Generator) -> list[JaxMinibatch]:
+        """Views on a random partition of the examples into batches of equal size; the mean of their losses is `loss`.
+
+        The size is the largest divisor of the number of examples that is at most `batch_size` and a tenth of them, so
+        that there are at least 10 batches where there are as many examples.
+        """
+        largest = min(self.batch_size, max(1, self.examples // BATCHES))
+        size = next(size for size in range(largest, 0, -1) if self.examples % size == 0)
+        return [JaxMinibatch(self, indices) for indices in self._permutation(generator).view(-1, size)]
+
+    def point(self, params: Any) -> Float[Tensor, " dim"]:
+        """The point of a pytree with the leaves of params, shape (dim,), in the order of `ravel_pytree`.
+
+        Raises:
+            TypeError: a leaf that is no floating array.
+            ValueError: missing or unexpected leaves, other shapes, NaN or infinity.
+        """
+        return self._weights.point(params)
+
+    def params(self, point: Float[Tensor, " dim"]) -> Any:
+        """The pytree of a point, its leaves JAX arrays of the landscape's dtype.
+
+        Raises:
+            ValueError, TypeError: a point that does not belong to the landscape.
+        """
+        if not isinstance(point, Tensor) or point.ndim != 1:
+            came = tuple(point.shape) if isinstance(point, Tensor) else type(point).__name__
+            raise ValueError(f"point must be a tensor of shape ({self.dim},), without a batch axis; got {came}")
+        check_points(self, point[None], "point")
+        return self._weights.params(point)
+
+    def _losses(self, points: Tensor, indices: Tensor | None = None) -> Tensor:
+        return self._programs.mean(self._loss, (points,), self._seen(indices))
+
+    def _gradients(self, points: Tensor, indices: Tensor | None = None) -> Tensor:
+        return self._programs.mean(self._slope, (points,), self._seen(indices))
+
+    def _products(self, points: Tensor, vectors: Tensor, indices: Tensor | None = None) -> Tensor:
+        return self._programs.mean(self._product, (points, vectors), self._seen(indices))
+
+    def _seen(self, indices: Tensor | None = None) -> Seen:
+        return Seen(self._examples.data, self.examples if indices is None else indices.shape[-1], indices)
+
+    def _compile(self, apply_fn: Function | None, loss: Function) -> None:
+        unravel = self._weights.unravel
+
+        def at(point: Array, batch: Any) -> Array:
+            return loss(unravel(point), batch)
+
+        def product(point: Array, vector: Array, batch: Any) -> Array:
+            return jax.jvp(lambda moved: jax.grad(at)(moved, batch), (point,), (vector,))[1]
+
+        compiled = self._programs.compiled
+        self._loss, self._slope, self._product = compiled(at), compiled(jax.grad(at)), compiled(product)
+
+    def _hold(self, apply_fn: Function | None, loss: Function, params: Any, data: Any, name: str) -> Examples:
+        """The examples, once the functions have been traced on a few of them."""
+        examples = hold(data, name, dtype=self.dtype, home=self._weights.home)
+        cast = self._weights.cast(params)
+        if apply_fn is not None:
+            check_classifies(apply_fn, cast, examples, name)
+        check_loss(loss, cast, examples, name, DTYPES[self.dtype])
+        return examples
+
+    def _with(self, examples: Examples) -> "JaxLandscape":
+        other = copy.copy(self)
+        other._examples = examples
+        return other
+
+    def _permutation(self, generator: Generator) -> Tensor:
+        order = torch.randperm(self.examples, generator=generator, device=generator.device)
+        return order.to(self.device, torch.int32)
+
+
+class PredictiveJaxLandscape(JaxLandscape):
+    """A pure function that classifies: what `JaxLandscape` gives with `apply_fn`."""
+
+    @property
+    def labels(self) -> Int[Tensor, " examples"]:
+        """The labels of the examples."""
+        return to_torch(self._examples.data[1]).to(torch.int64, copy=True)
+
+    def predict(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples classes"]:
+        """The probability of each class for each example, softmax(apply_fn), shape (batch, examples, classes).
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape.
+        """
+        check_points(self, points)
+        return self._programs.each(self._probabilities, (points.detach(),), self._seen())
+
+    def accuracy(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The share of examples whose most probable class is the label, shape (batch,); NaN where a probability is.
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape.
+        """
+        check_points(self, points)
+        return self._programs.mean(self._right, (points.detach(),), self._seen())
+
+    def _compile(self, apply_fn: Function | None, loss: Function) -> None:
+        super()._compile(apply_fn, loss)
+        unravel = self._weights.unravel
+        predict, right = probabilities(apply_fn), share_right(apply_fn)  # pyright: ignore[reportArgumentType]
+        self._probabilities = self._programs.compiled(lambda point, batch: predict(unravel(point), batch))
+        self._right = self._programs.compiled(lambda point, batch: right(unravel(point), batch))
