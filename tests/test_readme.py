@@ -26,6 +26,20 @@ def test_your_own_network_in_ten_lines_runs(capsys: pytest.CaptureFixture[str]) 
     assert tunnel < line
 
 
+@pytest.mark.parametrize(
+    ("adapter", "packages"), [("KerasLandscape", ("tensorflow", "keras")), ("JaxLandscape", ("jax", "flax"))]
+)
+def test_your_model_of_another_framework_in_ten_lines_runs(
+    adapter: str, packages: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in packages:
+        pytest.importorskip(package)
+    (block,) = (block for block in BLOCKS if adapter in block)
+    exec(compile(block, "README.md", "exec"), {})
+    tunnel, line = map(float, re.findall(r"\d+\.\d+", capsys.readouterr().out))
+    assert tunnel < line / 2
+
+
 def test_links_to_files_lead_somewhere() -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert targets

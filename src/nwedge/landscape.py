@@ -18,10 +18,10 @@ ELEMENTS_AT_ONCE = 2**22
 class Landscape(Protocol):
     """A scalar loss over points; a point is a flat vector in R^dim and a batch of points is the first axis.
 
-    A landscape may also offer `gradient(points)` and `hvp(points, vectors)`; the free functions of this module use
-    them when present, and the rest of the package calls only the free functions. A view whose expectation is not
-    `loss` (dropout) declares `unbiased = False`. Landscapes on finite data may offer `epoch(generator)`, an iterable
-    of views that partition the data into batches of equal size.
+    A landscape may also offer `gradient(points)`, `loss_and_gradient(points)` and `hvp(points, vectors)`; the free
+    functions of this module use them when present, and the rest of the package calls only the free functions. A view
+    whose expectation is not `loss` (dropout) declares `unbiased = False`. Landscapes on finite data may offer
+    `epoch(generator)`, an iterable of views that partition the data into batches of equal size.
     """
 
     dim: int
@@ -145,7 +145,9 @@ def loss_and_gradient(
     Raises:
         RuntimeError: the loss is detached from the points.
     """
-    own = getattr(landscape, "gradient", None)
+    both, own = (getattr(landscape, name, None) for name in ("loss_and_gradient", "gradient"))
+    if both is not None:
+        return both(points)
     if own is not None:
         with torch.no_grad():
             return landscape.loss(points), own(points)
@@ -170,7 +172,10 @@ def attached_loss(landscape: Landscape, points: Float[Tensor, "batch dim"]) -> F
 
 
 def own_derivatives(
-    landscape: Any, points: Float[Tensor, "batch dim"], losses: Float[Tensor, " batch"]
+    landscape: Any,
+    points: Float[Tensor, "batch dim"],
+    losses: Float[Tensor, " batch"],
+    slopes: Float[Tensor, "batch dim"] | None = None,
 ) -> Float[Tensor, " batch"]:
     """Detached losses, attached to their points by the landscape's own `gradient` and, for the second order, `hvp`.
 
@@ -178,43 +183,44 @@ def own_derivatives(
         landscape: has `gradient(points)` and, if it is to be differentiated twice, `hvp(points, vectors)`.
         points: where the losses were taken, shape (batch, dim).
         losses: shape (batch,).
+        slopes: the gradients, shape (batch, dim), where they are known; None asks for them when they are needed.
     """
-    return _OwnGradient.apply(points, losses, landscape)  # pyright: ignore[reportReturnType]
+    return _OwnGradient.apply(points, losses, slopes, landscape)  # pyright: ignore[reportReturnType]
 
 
 class _OwnGradient(torch.autograd.Function):
     """A detached loss whose derivative is the landscape's own `gradient`."""
 
     @staticmethod
-    def forward(ctx: Any, points: Tensor, losses: Tensor, landscape: Any) -> Tensor:
-        ctx.save_for_backward(points)
+    def forward(ctx: Any, points: Tensor, losses: Tensor, slopes: Tensor | None, landscape: Any) -> Tensor:
+        ctx.save_for_backward(points, slopes)
         ctx.landscape = landscape
         return losses.clone()
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
-        (points,) = ctx.saved_tensors
-        return slopes[0][:, None] * _OwnCurvature.apply(points, ctx.landscape), None, None
+    def backward(ctx: Any, *weights: Tensor) -> tuple[Tensor, None, None, None]:
+        points, slopes = ctx.saved_tensors
+        return weights[0][:, None] * _OwnCurvature.apply(points, slopes, ctx.landscape), None, None, None
 
 
 class _OwnCurvature(torch.autograd.Function):
     """The landscape's own `gradient`, whose derivative is its own `hvp`."""
 
     @staticmethod
-    def forward(ctx: Any, points: Tensor, landscape: Any) -> Tensor:
+    def forward(ctx: Any, points: Tensor, slopes: Tensor | None, landscape: Any) -> Tensor:
         ctx.save_for_backward(points)
         ctx.landscape = landscape
-        return landscape.gradient(points)
+        return landscape.gradient(points) if slopes is None else slopes
 
     @staticmethod
-    def backward(ctx: Any, *vectors: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *vectors: Tensor) -> tuple[Tensor, None, None]:
         own = getattr(ctx.landscape, "hvp", None)
         if own is None:
             raise RuntimeError(
                 f"the loss of {type(ctx.landscape).__name__} is detached, so its curvature needs a method `hvp`"
             )
         (points,) = ctx.saved_tensors
-        return own(points, vectors[0]), None
+        return own(points, vectors[0]), None, None
 
 
 def row_finite(values: Float[Tensor, "batch ..."]) -> Bool[Tensor, " batch"]:

@@ -34,6 +34,9 @@ class Own(Attached):
         t = (points @ self.a.T).tanh()
         return (2 * t * (1 - t**2)) @ self.a
 
+    def loss_and_gradient(self, points):
+        return self.loss(points).detach(), self.gradient(points)
+
     def hvp(self, points, vectors):
         t = (points @ self.a.T).tanh()
         curvature = 2 * (1 - t**2) * (1 - 3 * t**2)
@@ -79,6 +82,19 @@ BROKEN = {
     "gradient dtype": (Own, {"gradient": lambda self, p: p.half()}, r"`gradient` of dtype.*float16", BOTH),
     "gradient against loss": (Own, scaled(LARGE, "gradient"), "own `gradient` to be the derivative", BOTH),
     "gradient slightly": (Own, scaled(SMALL, "gradient"), "own `gradient` to be the derivative", DOUBLE),
+    "losses of both": (
+        Own,
+        {"loss_and_gradient": lambda self, p: (2 * self.loss(p), self.gradient(p))},
+        "losses.*separ",
+        BOTH,
+    ),
+    "gradients of both": (
+        Own,
+        {"loss_and_gradient": lambda self, p: (self.loss(p), 2 * self.gradient(p))},
+        "ients.*separ",
+        BOTH,
+    ),
+    "shape of both": (Own, {"loss_and_gradient": lambda self, p: (self.loss(p), p[0])}, r"shape \(4, 6\)", BOTH),
     "black box": (BlackBox, scaled(LARGE, "gradient"), EITHER, BOTH),
     "black box slightly": (BlackBox, scaled(SMALL, "gradient"), EITHER, DOUBLE),
     "black box too steep": (BlackBox, scaled(1e4, "gradient"), EITHER, BOTH),

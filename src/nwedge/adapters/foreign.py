@@ -13,9 +13,10 @@ from nwedge.landscape import own_derivatives
 class ForeignLandscape(ABC):
     """A landscape whose losses, gradients and Hessian-vector products another framework computes.
 
-    A framework implements `_losses`, `_gradients` and `_products`, which take and give detached torch tensors; its
-    bridge makes them its own arrays by DLPack, without a copy where device and layout allow. Gradients cross through
-    one `torch.autograd.Function`, so what wraps a landscape serves these, too.
+    A framework implements `_losses`, `_losses_and_gradients` and `_products`, which take and give detached torch
+    tensors; its bridge makes them its own arrays by DLPack, without a copy where device and layout allow. Gradients
+    cross through one `torch.autograd.Function`, so what wraps a landscape serves these, too; where one may be asked
+    for, it is computed together with the loss.
 
     Attributes:
         dim: the number of weights.
@@ -34,10 +35,9 @@ class ForeignLandscape(ABC):
             ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
         """
         check_points(self, points)
-        losses = self._losses(points.detach())
         if torch.is_grad_enabled() and points.requires_grad:
-            return own_derivatives(self, points, losses)
-        return losses
+            return own_derivatives(self, points, *self._losses_and_gradients(points.detach()))
+        return self._losses(points.detach())
 
     def gradient(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
         """The gradients dL/dP, shape (batch, dim), by the other framework.
@@ -45,8 +45,18 @@ class ForeignLandscape(ABC):
         Raises:
             ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
         """
+        return self.loss_and_gradient(points)[1]
+
+    def loss_and_gradient(
+        self, points: Float[Tensor, "batch dim"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+        """The losses and gradients in one pass of the other framework, shapes (batch,) and (batch, dim), detached.
+
+        Raises:
+            ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
+        """
         check_points(self, points)
-        return self._gradients(points.detach())
+        return self._losses_and_gradients(points.detach())
 
     def hvp(
         self, points: Float[Tensor, "batch dim"], vectors: Float[Tensor, "batch dim"]
@@ -64,7 +74,9 @@ class ForeignLandscape(ABC):
     def _losses(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]: ...
 
     @abstractmethod
-    def _gradients(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]: ...
+    def _losses_and_gradients(
+        self, points: Float[Tensor, "batch dim"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]: ...
 
     @abstractmethod
     def _products(

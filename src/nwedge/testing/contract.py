@@ -18,6 +18,7 @@ LAWS = (
     losses.initial_losses_are_finite,
     purity.derivatives_change_nothing,
     derivatives.gradient_is_there,
+    derivatives.loss_and_gradient_are_those_of_two_calls,
     losses.two_calls_agree,
     losses.batch_does_not_matter,
     derivatives.gradient_agrees_with_differences,

@@ -29,6 +29,20 @@ def gradient_is_there(case: Case) -> None:
         case.require_median(error, allowed, law, "the landscape's own `gradient` to be the derivative of its `loss`")
 
 
+def loss_and_gradient_are_those_of_two_calls(case: Case) -> None:
+    """An own `loss_and_gradient` gives what `loss` and the gradient give."""
+    both, law = getattr(case.landscape, "loss_and_gradient", None), "gradient"
+    if both is None:
+        return
+    found = both(case.points.clone())
+    expected = evaluate(case.landscape, case.points), gradient(case.landscape, case.points.clone())
+    for what, own, other in zip(("losses", "gradients"), found, expected, strict=True):
+        case.require_tensor(own, law, f"the {what} of `loss_and_gradient`", tuple(other.shape))
+        error, size = (each.view(len(each), -1).norm(dim=1) for each in (own - other, other))
+        allowed = case.algebra * size + ROUNDING * case.eps
+        case.require_median(error, allowed, law, f"the {what} of `loss_and_gradient` to be those of separate calls")
+
+
 def gradient_agrees_with_differences(case: Case) -> None:
     """|L(P + h v) - L(P - h v) - 2 h g.v| <= tolerance * 2 h max(|g.v|, |g| / sqrt(dim)) + the rounding of the losses.
 

@@ -26,6 +26,8 @@ def derivatives_change_nothing(case: Case) -> None:
     landscape, points = case.landscape, case.points
     if hasattr(landscape, "gradient"):
         _changes_nothing(case, "gradient", lambda: landscape.gradient(points))
+    if hasattr(landscape, "loss_and_gradient"):
+        _changes_nothing(case, "loss_and_gradient", lambda: landscape.loss_and_gradient(points))
     if hasattr(landscape, "hvp"):
         _changes_nothing(case, "hvp", lambda: landscape.hvp(points, torch.ones_like(points)))
     if is_attached(case):

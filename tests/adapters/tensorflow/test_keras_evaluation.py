@@ -70,7 +70,8 @@ def slow(evaluated: Evaluation, kind: str, drawn: Drawn, *rows: tf.Tensor) -> np
             continue
         outputs, loss, gradient = slope(point)
         right = np.mean(np.argmax(outputs, 1) == labels.numpy())
-        results.append({"loss": loss, "gradient": gradient, "accuracy": right}[kind])
+        both = tf.concat([gradient, [loss]], 0)
+        results.append({"loss": loss, "gradient": both, "accuracy": right}[kind])
     return np.array([np.asarray(result) for result in results])
 
 

@@ -146,7 +146,7 @@ def test_one_trace_serves_all_batch_sizes():
         assert landscape.loss(torch.zeros(batch, 5)).shape == (batch,)
         assert landscape.gradient(torch.zeros(batch, 5)).shape == (batch, 5)
     assert landscape._profiled._loss.experimental_get_tracing_count() == 1
-    assert landscape._profiled._gradient.experimental_get_tracing_count() == 1
+    assert landscape._profiled._both.experimental_get_tracing_count() == 1
 
 
 def test_bad_points_and_arguments_are_refused():

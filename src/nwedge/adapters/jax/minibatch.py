@@ -33,8 +33,8 @@ class JaxMinibatch(ForeignLandscape):
     def _losses(self, points: Tensor) -> Tensor:
         return self._landscape._losses(points, self._seen(points))
 
-    def _gradients(self, points: Tensor) -> Tensor:
-        return self._landscape._gradients(points, self._seen(points))
+    def _losses_and_gradients(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        return self._landscape._losses_and_gradients(points, self._seen(points))
 
     def _products(self, points: Tensor, vectors: Tensor) -> Tensor:
         return self._landscape._products(points, vectors, self._seen(points))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import torch
 from jax import Array
 from jaxtyping import Float, Int
@@ -203,8 +204,9 @@ class JaxLandscape(ForeignLandscape):
     def _losses(self, points: Tensor, indices: Tensor | None = None) -> Tensor:
         return self._programs.mean(self._loss, (points,), self._seen(indices))
 
-    def _gradients(self, points: Tensor, indices: Tensor | None = None) -> Tensor:
-        return self._programs.mean(self._slope, (points,), self._seen(indices))
+    def _losses_and_gradients(self, points: Tensor, indices: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        both = self._programs.mean(self._both, (points,), self._seen(indices))
+        return both[:, -1], both[:, :-1]
 
     def _products(self, points: Tensor, vectors: Tensor, indices: Tensor | None = None) -> Tensor:
         return self._programs.mean(self._product, (points, vectors), self._seen(indices))
@@ -221,8 +223,12 @@ class JaxLandscape(ForeignLandscape):
         def product(point: Array, vector: Array, batch: Any) -> Array:
             return jax.jvp(lambda moved: jax.grad(at)(moved, batch), (point,), (vector,))[1]
 
+        def both(point: Array, batch: Any) -> Array:
+            value, slope = jax.value_and_grad(at)(point, batch)
+            return jnp.append(slope, value)
+
         compiled = self._programs.compiled
-        self._loss, self._slope, self._product = compiled(at), compiled(jax.grad(at)), compiled(product)
+        self._loss, self._both, self._product = compiled(at), compiled(both), compiled(product)
 
     def _hold(self, apply_fn: Function | None, loss: Function, params: Any, data: Any, name: str) -> Examples:
         """The examples, once the functions have been traced on a few of them."""

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -67,13 +67,13 @@ class JaxWedges(ForeignLandscape, WedgeLandscape):
     def _losses(self, points: Tensor) -> Tensor:
         return self._computed(losses, points)
 
-    def _gradients(self, points: Tensor) -> Tensor:
-        return self._computed(gradients, points)
+    def _losses_and_gradients(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        return self._computed(losses_and_gradients, points)
 
     def _products(self, points: Tensor, vectors: Tensor) -> Tensor:
         return self._computed(products, points, vectors)
 
-    def _computed(self, function: Callable[..., Array], *rows: Tensor) -> Tensor:
+    def _computed(self, function: Callable[..., Any], *rows: Tensor) -> Any:
         """The function of all rows, a chunk at a time, each padded with zeros to one of few sizes."""
         results = []
         with precision(self.dtype):
@@ -81,8 +81,8 @@ class JaxWedges(ForeignLandscape, WedgeLandscape):
                 count = len(part[0])
                 full = [to_jax(_padded(tensor)) for tensor in part]
                 values = function(self._wedges, *full, profile=self.profile, thick=self.thickness > 0)
-                results.append(to_torch(values)[:count])
-        return results[0] if len(results) == 1 else torch.cat(results)
+                results.append(jax.tree.map(lambda array, count=count: to_torch(array)[:count], values))
+        return results[0] if len(results) == 1 else jax.tree.map(lambda *parts: torch.cat(parts), *results)
 
     @cached_property
     def _wedges(self) -> Wedges:
@@ -129,16 +129,17 @@ def _distance(squares: Array, thickness: Array | None) -> Array:
     return root if thickness is None else jax.nn.relu(root - thickness)
 
 
-def _gradients_of(wedges: Wedges, points: Array, **form: bool | str) -> Array:
-    return jax.grad(lambda rows: _losses_of(wedges, rows, **form).sum())(points)  # pyright: ignore[reportArgumentType]
+def _losses_and_gradients_of(wedges: Wedges, points: Array, **form: Any) -> tuple[Array, Array]:
+    losses, pulled = jax.vjp(lambda rows: _losses_of(wedges, rows, **form), points)
+    return losses, pulled(jnp.ones_like(losses))[0]
 
 
-def _products_of(wedges: Wedges, points: Array, vectors: Array, **form: bool | str) -> Array:
-    return jax.jvp(lambda rows: _gradients_of(wedges, rows, **form), (points,), (vectors,))[1]
+def _products_of(wedges: Wedges, points: Array, vectors: Array, **form: Any) -> Array:
+    return jax.jvp(lambda rows: _losses_and_gradients_of(wedges, rows, **form)[1], (points,), (vectors,))[1]
 
 
 _compiled = partial(jax.jit, static_argnames=("profile", "thick"))
-losses, gradients, products = _compiled(_losses_of), _compiled(_gradients_of), _compiled(_products_of)
+losses, losses_and_gradients, products = map(_compiled, (_losses_of, _losses_and_gradients_of, _products_of))
 
 
 def _padded(rows: Tensor) -> Tensor:

@@ -43,8 +43,9 @@ class _Seen(ForeignLandscape):
     def _losses(self, points: Tensor) -> Tensor:
         return self._mean("loss", points)
 
-    def _gradients(self, points: Tensor) -> Tensor:
-        return self._mean("gradient", points)
+    def _losses_and_gradients(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        both = self._mean("gradient", points)
+        return both[:, -1], both[:, :-1]
 
     def _products(self, points: Tensor, vectors: Tensor) -> Tensor:
         return self._mean("product", points, vectors)

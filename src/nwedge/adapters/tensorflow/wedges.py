@@ -1,6 +1,7 @@
 """The wedge model, written in TensorFlow: losses, gradients and Hessian-vector products in closed form."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 import torch
@@ -97,8 +98,8 @@ class TensorFlowWedges(ForeignLandscape, WedgeLandscape):
     def _losses(self, points: Tensor) -> Tensor:
         return self._profiled._losses(points)
 
-    def _gradients(self, points: Tensor) -> Tensor:
-        return self._profiled._gradients(points)
+    def _losses_and_gradients(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        return self._profiled._losses_and_gradients(points)
 
     def _products(self, points: Tensor, vectors: Tensor) -> Tensor:
         return self._profiled._products(points, vectors)
@@ -160,9 +161,10 @@ class _Profiled(ForeignLandscape):
             _, (coordinates,) = nearest.short(points)
             return profiled(coordinates)[0][:, 0]
 
-        def gradient(points: tf.Tensor) -> tf.Tensor:
+        def loss_and_gradient(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             short, (coordinates,) = nearest.short(points)
-            return nearest.embedded(short, 2 * profiled(coordinates)[1] * coordinates)
+            value, slope, _ = profiled(coordinates)
+            return value[:, 0], nearest.embedded(short, 2 * slope * coordinates)
 
         def product(points: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
             short, (coordinates, along) = nearest.short(points, vectors)
@@ -170,29 +172,30 @@ class _Profiled(ForeignLandscape):
             rise = 2 * tf.reduce_sum(coordinates * along, 1, keepdims=True)
             return nearest.embedded(short, 2 * slope * along + (2 * bend * rise) * coordinates)
 
-        self._loss, self._gradient, self._product = (
-            _compiled(function, nearest, inputs) for function, inputs in ((loss, 1), (gradient, 1), (product, 2))
+        self._loss, self._both, self._product = (
+            _compiled(function, nearest, inputs)
+            for function, inputs in ((loss, 1), (loss_and_gradient, 1), (product, 2))
         )
 
     def _losses(self, points: Tensor) -> Tensor:
         return self._in_chunks(self._loss, points)
 
-    def _gradients(self, points: Tensor) -> Tensor:
-        return self._in_chunks(self._gradient, points)
+    def _losses_and_gradients(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        return self._in_chunks(self._both, points)
 
     def _products(self, points: Tensor, vectors: Tensor) -> Tensor:
         return self._in_chunks(self._product, points, vectors)
 
-    def _in_chunks(self, function: Callable[..., tf.Tensor], *rows: Tensor) -> Tensor:
+    def _in_chunks(self, function: Callable[..., Any], *rows: Tensor) -> Any:
         parts = zip(*(each.split(self._chunk) for each in rows), strict=True)
-        results = [to_torch(function(*map(to_tensorflow, part))) for part in parts]
-        return results[0] if len(results) == 1 else torch.cat(results)
+        results = [tf.nest.map_structure(to_torch, function(*map(to_tensorflow, part))) for part in parts]
+        return results[0] if len(results) == 1 else tf.nest.map_structure(lambda *each: torch.cat(each), *results)
 
 
-def _compiled(function: Callable[..., tf.Tensor], nearest: _Nearest, inputs: int) -> Callable[..., tf.Tensor]:
+def _compiled(function: Callable[..., Any], nearest: _Nearest, inputs: int) -> Callable[..., Any]:
     """A function of batches of points, traced once for all batch sizes, on the device of the points."""
 
-    def placed(*rows: tf.Tensor) -> tf.Tensor:
+    def placed(*rows: tf.Tensor) -> Any:
         with tf.device(nearest.place):
             return function(*rows)
 
