@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import backends, descent, networks, wedges
+from benchmarks import adapters, backends, descent, networks, wedges
 from benchmarks.timing import Timing
 
 
@@ -17,7 +17,13 @@ def main() -> None:
     table = Table(title=f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {platform.machine()}")
     for heading in ("work", "this code", "naive", "floor", "naive / this", "this / floor"):
         table.add_column(heading, justify="left" if heading == "work" else "right")
-    for timing in (*networks.timings(), *descent.timings(), *wedges.timings(), *backends.timings()):
+    for timing in (
+        *networks.timings(),
+        *descent.timings(),
+        *wedges.timings(),
+        *backends.timings(),
+        *adapters.timings(),
+    ):
         table.add_row(*_row(timing))
     Console(width=150).print(table)
 
@@ -38,7 +44,7 @@ def _seconds(value: float | None) -> str:
 
 
 def _ratio(over: float | None, under: float | None) -> str:
-    return "-" if over is None or under is None else f"{over / under:.1f} x"
+    return "-" if over is None or under is None else f"{over / under:.2f} x"
 
 
 if __name__ == "__main__":
