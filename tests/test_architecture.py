@@ -19,7 +19,7 @@ FLOORS = (
     {"landscapes"},
     {"testing", "adapters", "methods"},
     {"build"},
-    {"claims", "sweep", "report"},
+    {"claims", "sweep", "report", "autotune"},
     {"cli", "replicate"},
 )
 WORDS = ("_files", "specs", "plan", "store", "sweep", "report")

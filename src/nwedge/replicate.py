@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nwedge._files import occupied, remove, write_json
-from nwedge.plan import FIT, VERDICTS, Plan
+from nwedge.plan import FIT, PLAN, VERDICTS, Plan
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.landscapes import NetworkSpec
 from nwedge.specs.replicate import Replicate
@@ -52,12 +53,14 @@ def replicate(
         WorkersError: the worker processes cannot start; a script that calls this with several workers must do so under
             `if __name__ == "__main__":`.
     """
-    plan = Plan.of(arguments)
+    progress, console = Console(stderr=True), Console()
     check_device(arguments.device)
+    arguments = _tuned(arguments, progress) if arguments.autotune else arguments
+    plan = Plan.of(arguments)
     check_data(plan.tasks)
     check_backend(arguments.toy_backend)
     execute, judge, draw = execute or _execute(), judge or _judge(), draw or _draw()
-    directory, progress, console = arguments.out, Console(stderr=True), Console()
+    directory = arguments.out
     with occupied(directory):
         plan.write(directory)
         store = Store(directory)
@@ -73,9 +76,29 @@ def replicate(
     console.print(_table(rows))
     for claim, landscape in left_out:
         line = f"left out: {claim} on {landscape}, since fewer than {LEAST_SEEDS} of its seeds are there"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(_closing(summary, page), markup=False, highlight=False, soft_wrap=True)
+        _say(console, line)
+    _say(console, _closing(summary, page))
     return 1 if summary.failed else 0
+
+
+def _tuned(arguments: Replicate, console: Console) -> Replicate:
+    """The arguments with the strategy and chunk that an earlier run in this directory chose, or the fastest now."""
+    settled = replace(arguments, autotune=False)
+    if (arguments.out / PLAN).exists():
+        earlier = Plan.read(arguments.out).arguments
+        same = all(earlier.get(name) == getattr(arguments, name) for name in ("preset", "device", "cpus_per_task"))
+        if same and earlier.get("strategy") and earlier.get("chunk"):
+            return replace(settled, strategy=earlier["strategy"], chunk=earlier["chunk"])
+    networks = [task.landscape for task in settled.tasks() if isinstance(task.landscape, NetworkSpec)]
+    if not networks:
+        _say(console, "nothing to tune: there is no network among the landscapes")
+        return settled
+    from nwedge.autotune import autotune
+
+    timed = autotune(networks[0], arguments.cpus_per_task)
+    for one in timed:
+        _say(console, f"--strategy {one.strategy} --chunk {one.chunk}: {one.seconds * 1e3:.0f} ms")
+    return replace(settled, strategy=timed[0].strategy, chunk=timed[0].chunk)
 
 
 def check_device(device: str) -> None:
@@ -87,6 +110,10 @@ def check_device(device: str) -> None:
     count = torch.cuda.device_count()
     if int(device.partition(":")[2] or 0) >= count:
         raise ValueError(f"--device {device} is not on this machine, where torch sees {count} CUDA devices: use cpu")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def check_data(tasks: Sequence[TaskSpec]) -> None:

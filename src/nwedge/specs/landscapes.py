@@ -9,6 +9,10 @@ BACKENDS = ("tensorflow", "jax")
 """Frameworks other than torch that can compute the wedge model."""
 
 
+STRATEGIES = ("vmap", "loop")
+"""How a network is evaluated at many points: their weights stacked, or one after another."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LandscapeSpec(Spec):
     """What every landscape has: the name of its row in the verdict table, a dtype and a device."""

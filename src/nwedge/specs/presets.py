@@ -7,7 +7,7 @@ from typing import Any
 
 from nwedge.specs.canonical import Spec
 from nwedge.specs.claims import CLAIMS, Claim
-from nwedge.specs.landscapes import TORCH, ForeignWedgeSpec, LandscapeSpec, WedgeSpec
+from nwedge.specs.landscapes import TORCH, ForeignWedgeSpec, LandscapeSpec, NetworkSpec, WedgeSpec
 from nwedge.specs.networks import CIFAR, DIGITS, FASHION
 from nwedge.specs.subjects import Sheets, Subject
 from nwedge.specs.tasks import ALL, OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, SheetSpec, TaskSpec, TrainSpec
@@ -50,14 +50,21 @@ class Place:
     Attributes:
         device: of all landscapes.
         backend: of the wedge models: "torch", or one of `BACKENDS`.
+        strategy: of networks (see `NetworkSpec`); None: the preset's.
+        chunk: of networks; None: the preset's.
     """
 
     device: str = "cpu"
     backend: str = TORCH
+    strategy: str | None = None
+    chunk: int | None = None
 
     def of(self, landscape: LandscapeSpec) -> LandscapeSpec:
         """A landscape in this place."""
         here = dataclasses.replace(landscape, device=self.device)
+        if isinstance(here, NetworkSpec):
+            strategy, chunk = self.strategy or here.strategy, self.chunk or here.chunk
+            return dataclasses.replace(here, strategy=strategy, chunk=chunk)
         if self.backend == TORCH or not isinstance(here, WedgeSpec):
             return here
         given = {field.name: getattr(here, field.name) for field in dataclasses.fields(WedgeSpec)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nwedge.specs.claims import CLAIMS
-from nwedge.specs.landscapes import BACKENDS, TORCH
+from nwedge.specs.landscapes import BACKENDS, STRATEGIES, TORCH
 from nwedge.specs.presets import PRESETS, QUICK_SEEDS, Place, expand
 from nwedge.specs.tasks import TaskSpec
 
@@ -70,6 +70,12 @@ class Replicate(Selection):
     """Where landscapes live: cpu, cuda or cuda:N."""
     toy_backend: str = TORCH
     """What computes the wedge models: torch, tensorflow or jax, with the same wedges and starts."""
+    strategy: str | None = None
+    """How networks are evaluated: vmap stacks the weights of points, loop takes one by one; else the preset's."""
+    chunk: int | None = None
+    """Examples that networks are evaluated on at once; else the preset's."""
+    autotune: bool = False
+    """Time the candidates for strategy and chunk on this machine, and take the fastest, in a rerun of DIR, too."""
     workers: int | None = None
     """Processes that do tasks side by side, with the same results for any number; by default all CPUs are used."""
     cpus_per_task: int = 1
@@ -81,6 +87,12 @@ class Replicate(Selection):
         if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
             raise ValueError(f"--device must be cpu, cuda or cuda:N; got {self.device!r}")
         _known("toy backend", (self.toy_backend,), (TORCH, *BACKENDS))
+        if self.strategy is not None:
+            _known("strategy", (self.strategy,), STRATEGIES)
+        if self.chunk is not None and self.chunk < 1:
+            raise ValueError(f"--chunk must be at least 1; got {self.chunk}")
+        if self.autotune and (self.strategy or self.chunk):
+            raise ValueError("--autotune chooses strategy and chunk itself: leave out --strategy and --chunk")
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"--workers must be at least 1; got {self.workers}")
         if self.cpus_per_task < 1:
@@ -97,7 +109,7 @@ class Replicate(Selection):
         Raises:
             ValueError: none of the claims is measured on any of the landscapes.
         """
-        return self.tasks_in(Place(self.device, self.toy_backend))
+        return self.tasks_in(Place(self.device, self.toy_backend, self.strategy, self.chunk))
 
 
 def _known(what: str, given: tuple[str, ...], valid: tuple[str, ...]) -> None:

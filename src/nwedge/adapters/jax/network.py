@@ -27,8 +27,9 @@ from nwedge.adapters.jax.classification import (
 from nwedge.adapters.jax.examples import Examples, hold
 from nwedge.adapters.jax.initial import Initial
 from nwedge.adapters.jax.minibatch import JaxMinibatch
-from nwedge.adapters.jax.programs import CHUNK, STRATEGIES, Programs, Seen, rule
+from nwedge.adapters.jax.programs import CHUNK, Programs, Seen, rule
 from nwedge.adapters.jax.weights import Weights
+from nwedge.specs.landscapes import STRATEGIES
 
 BATCHES = 10
 """The fewest batches of an epoch: as many points of a ball a Hessian is averaged over."""

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from nwedge.adapters.jax.bridge import precision, to_jax, to_torch
 
-STRATEGIES = ("vmap", "loop")
 BLOCK = {"vmap": 32, "loop": 1}
 """Points evaluated at once."""
 CHUNK = {"vmap": 2048, "loop": 256}

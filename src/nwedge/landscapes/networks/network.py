@@ -28,9 +28,10 @@ from nwedge.landscapes.networks.examples import Drawn, Examples, hold, labels_of
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.initial import draw_initial
 from nwedge.landscapes.networks.minibatch import Minibatch
-from nwedge.landscapes.networks.strategy import CHUNK, STRATEGIES, prefers_channels_last, rule
+from nwedge.landscapes.networks.strategy import CHUNK, prefers_channels_last, rule
 from nwedge.landscapes.networks.trial import channels_last_works, stacking_fails
 from nwedge.landscapes.networks.weights import check_model, read_weights
+from nwedge.specs.landscapes import STRATEGIES
 
 POLICIES = ("keep", "recompute")
 PROBED = 8

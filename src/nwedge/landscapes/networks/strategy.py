@@ -7,8 +7,6 @@ points, which is also always right.
 import torch
 from torch import nn
 
-STRATEGIES = ("vmap", "loop")
-
 BLOCK = {"vmap": 32, "loop": 1}
 """Points evaluated at once."""
 
