@@ -139,10 +139,11 @@ def _images(data: str, train, sweep_steps: int):
             "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=80, literal=False, examples=500),
             "sections": dataclasses.replace(planes, planes=2, radii=(2.0,), resolution=1.2),
             "intrinsic-dimension": IntrinsicDimensionConfig(
+                threshold=0.05,
                 probes=2,
                 steps=80,
                 examples=500,
-                search=planes,
+                search=dataclasses.replace(planes, most=4096),
             ),
             "averaging": AveragingConfig(examples=1000),
             "ensembling": EnsemblingConfig(),
