@@ -139,7 +139,7 @@ def _images(data: str, train, sweep_steps: int):
             "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=80, literal=False, examples=500),
             "sections": dataclasses.replace(planes, planes=2, radii=(2.0,), resolution=1.2),
             "intrinsic-dimension": IntrinsicDimensionConfig(
-                threshold=0.05,
+                threshold=0.1,
                 probes=2,
                 steps=80,
                 examples=500,
