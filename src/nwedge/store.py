@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
 import numpy as np
 import safetensors.numpy
 import xarray as xr
@@ -106,8 +107,12 @@ class Store:
         return Result(dataset, weights)
 
     def provenance(self, task: TaskSpec) -> dict[str, Any]:
-        """Where and how the stored result was computed (errors as in `read`)."""
-        return json.loads(self._dataset(task)[1][PROVENANCE])
+        """Where and how the stored result was computed (errors as in `read`); its arrays are left unread."""
+        path = self.path(task)
+        _check_seal(path)
+        ours = _ours(path)
+        self._check(task, ours)
+        return json.loads(ours[PROVENANCE])
 
     def remove(self, task: TaskSpec) -> None:
         """Delete a task's files, the result first (StoreError if they cannot be deleted)."""
@@ -128,12 +133,17 @@ class Store:
         ours = {name: dataset.attrs[name] for name in (SPEC, PROVENANCE, WEIGHTS, CHECKSUM)}
         if ours[CHECKSUM] != _checksum(dataset):
             raise CorruptResult(f"{path} is damaged: its content does not match its checksum")
+        self._check(task, ours)
+        dataset.attrs = _without(dataset.attrs, ours)
+        return dataset, ours
+
+    def _check(self, task: TaskSpec, ours: Mapping[str, Any]) -> None:
+        """Refuse the result of another task, or one whose weights are not those it was stored with (CorruptResult)."""
         if ours[SPEC] != task.to_json():
+            path = self.path(task)
             raise CorruptResult(f"{path} is the result of another task: its spec is not the one its name stands for")
         if ours[WEIGHTS]:
             _check_weights(self.weights_path(task), ours[WEIGHTS])
-        dataset.attrs = _without(dataset.attrs, ours)
-        return dataset, ours
 
 
 SEAL = b"\nnwedge sha256 "
@@ -145,6 +155,12 @@ def _load(path: Path) -> xr.Dataset:
     options = {"engine": "h5netcdf", "mask_and_scale": False, "decode_times": False, "decode_timedelta": False}
     with xr.open_dataset(path, **options) as file:
         return _plain(file.load())
+
+
+@uninterrupted()
+def _ours(path: Path) -> dict[str, Any]:
+    with h5netcdf.File(path, "r") as file:
+        return {name: file.attrs[name] for name in (SPEC, PROVENANCE, WEIGHTS)}
 
 
 def _seal(path: Path) -> None:
