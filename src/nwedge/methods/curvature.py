@@ -1,5 +1,6 @@
 """Curvature: the Hessian averaged over a small ball, and how many of its eigenvalues lie above a threshold."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from torch import Generator, Tensor
 from nwedge._checks import check_choice, check_integer, check_points, check_positive
 from nwedge._random import normal
 from nwedge.landscape import ELEMENTS_AT_ONCE, Landscape, hvp
+from nwedge.methods.kept_graph import KeptGraph, keep_graph
 from nwedge.methods.lanczos import BLOCKS, lanczos
 
 METHODS = ("auto", "exact", "lanczos")
@@ -115,22 +117,19 @@ class SmoothedHessian:
     def products(self, vectors: Float[Tensor, "vector dim"]) -> Float[Tensor, "vector dim"]:
         """H v for each row v, shape (vector, dim), as many rows at once as hold 2^22 coordinates.
 
+        Where the landscape allows, by one backward pass on a graph of the gradient that is kept (see `keep_graph`), of
+        at most 1 GiB; else by the landscape's own `hvp` or by differentiating its gradient anew.
+
         Raises:
             ValueError, TypeError: vectors that do not belong to the landscape.
             FloatingPointError: a product that is not finite.
         """
         check_points(self.landscape, vectors, "vectors")
-        total, count = torch.zeros_like(vectors), 0
-        together = max(1, ELEMENTS_AT_ONCE // max(1, vectors.numel()))
-        for view, centres in self._parts:
-            for some in centres.split(together):
-                points = some.repeat_interleave(len(vectors), 0)
-                total += hvp(view, points, vectors.repeat(len(some), 1)).view(len(some), *vectors.shape).sum(0)
-            count += len(centres)
+        total = self._anew(vectors) if self._graph is None else self._graph.products(vectors)
         self.multiplied += len(vectors)
         if not bool(total.isfinite().all()):
             raise FloatingPointError("a Hessian-vector product is not finite: the loss has no curvature at this point")
-        return total / count
+        return total / sum(len(centres) for _, centres in self._parts)
 
     def matrix(self) -> Float64[Tensor, "dim dim"]:
         """The whole matrix, column by column, symmetrised, in float64.
@@ -147,6 +146,20 @@ class SmoothedHessian:
             units = torch.zeros(len(rows), self.dim, dtype=self.landscape.dtype, device=columns.device)
             columns[rows] = self.products(units.scatter_(1, rows[:, None], 1.0)).double()
         return (columns + columns.T) / 2
+
+    @functools.cached_property
+    def _graph(self) -> KeptGraph | None:
+        return keep_graph(self._parts)
+
+    def _anew(self, vectors: Tensor) -> Tensor:
+        """The products summed over all centres, each from its own gradient."""
+        total = torch.zeros_like(vectors)
+        together = max(1, ELEMENTS_AT_ONCE // max(1, vectors.numel()))
+        for view, centres in self._parts:
+            for some in centres.split(together):
+                points = some.repeat_interleave(len(vectors), 0)
+                total += hvp(view, points, vectors.repeat(len(some), 1)).view(len(some), *vectors.shape).sum(0)
+        return total
 
 
 def short_directions(
