@@ -332,6 +332,7 @@ def test_a_landscape_without_curvature_counts_nothing() -> None:
         ({"method": "trace"}, "method must be one of 'auto', 'exact', 'lanczos'; got 'trace'"),
         ({"probes": 3}, "probes must be even"),
         ({"probes": 22, "method": "lanczos"}, "probes must be at most the dimension, 20; got 22"),
+        ({"products": 1}, "products must be at least 2; got 1"),
         ({"steps": 0}, "steps must be at least 1; got 0"),
     ],
 )

@@ -12,6 +12,9 @@ from nwedge.landscape import Landscape
 
 MOST = 2**30
 """Bytes that a graph may hold, and about as many that the backward passes of the vectors of one batch may take."""
+BATCH = 6 * 2**20
+"""Vectors times bytes of the graph of one point, up to which vectors share a backward pass: beyond, they leave the
+cache and are slower together than one after the other (measured on dense networks, one thread, float32)."""
 
 
 class KeptGraph:
@@ -49,8 +52,8 @@ def keep_graph(parts: Sequence[tuple[Landscape, Float[Tensor, "point dim"]]], mo
     """The graph of landscapes, each at points of its own; it follows from types and sizes alone whether it is kept.
 
     None where a landscape does not declare `vectors_at_once`, or where the graph would hold more than `most` bytes: it
-    is given up as soon as it does. As many vectors share a backward pass as the landscapes allow and as times the bytes
-    of the graph are at most `most`.
+    is given up as soon as it does. As many vectors share a backward pass as the landscapes allow, at most 6 MiB over the
+    bytes of the graph of one point and at most `most` over those of all.
     """
     allowed = [getattr(landscape, "vectors_at_once", 0) for landscape, _ in parts]
     if not min(allowed):
@@ -64,7 +67,9 @@ def keep_graph(parts: Sequence[tuple[Landscape, Float[Tensor, "point dim"]]], mo
             (slope,) = torch.autograd.grad(losses.sum(), shift, create_graph=True)
     except _TooLarge:
         return None
-    return KeptGraph(slope, shift, held.bytes, max(1, min(min(allowed), most // max(1, held.bytes))))
+    size = max(1, held.bytes)
+    cached = BATCH * sum(len(points) for _, points in parts) // size
+    return KeptGraph(slope, shift, held.bytes, max(1, min(min(allowed), cached, most // size)))
 
 
 class _TooLarge(Exception):

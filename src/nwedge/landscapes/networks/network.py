@@ -141,7 +141,7 @@ class NetworkLandscape:
 
     @property
     def vectors_at_once(self) -> int:
-        """Vectors that one backward pass on a kept graph multiplies with a Hessian: 16 for "vmap", 1 for "loop"."""
+        """Vectors that may share a backward pass on a kept graph: 32 for "vmap", 1 for "loop"."""
         return VECTORS[self.strategy]
 
     @property
