@@ -47,7 +47,9 @@ def timings() -> Iterator[Timing]:
         yield compare(work, this, lambda: [double_backward(vector) for vector in vectors], gradients)
     yield compare(
         f"digits MLP, a count by {PRODUCTS} products",
-        lambda: short_directions(landscape, point, THRESHOLDS, products=PRODUCTS, method="lanczos", generator=derive(3)),
+        lambda: short_directions(
+            landscape, point, THRESHOLDS, products=PRODUCTS, method="lanczos", generator=derive(3)
+        ),
         lambda: [double_backward(vectors[0]) for _ in range(PRODUCTS)],
         rounds=3,
     )

@@ -17,6 +17,9 @@ LEAK = 0.25
 """A Ritz vector counts as found where |residual| <= LEAK (its value - threshold): at most LEAK^2 of it lies below."""
 EXHAUSTED = 100
 """A residual of this many rounding errors is none: a new random vector takes its place."""
+ROUNDING = 10
+"""Rounding errors of the largest value that each residual is taken to have at least: closer to a threshold nothing is
+found."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Quadrature:
     Attributes:
         dim: the size of the matrix.
         values: the Ritz values of each block, in decreasing order, shape (2, node).
-        residuals: |H y - value y| of each Ritz vector y, shape (2, node).
+        residuals: |H y - value y| of each Ritz vector y, at least its rounding error, shape (2, node).
         weights: (u.y)^2 for each probe u and the Ritz vectors y of its own block, shape (2, probe, node).
         overlaps: the same with the Ritz vectors of the other block, shape (2, probe, node).
     """
@@ -153,11 +156,12 @@ def lanczos(
         projected[:, own, : row.shape[2]] = row.double()
     values, vectors = torch.linalg.eigh(projected)  # of its lower triangle
     values, vectors = values.flip(1), vectors.flip(2)
+    residuals = (torch.linalg.qr(residual.double().mT).R @ vectors[:, -probes:]).norm(dim=1)
     across = (basis[:, :probes] @ basis.flip(0).mT).double()
     return Quadrature(
         dim=dim,
         values=values,
-        residuals=(torch.linalg.qr(residual.double().mT).R @ vectors[:, -probes:]).norm(dim=1),
+        residuals=residuals.clamp(min=ROUNDING * torch.finfo(dtype).eps * values.abs().max().item()),
         weights=vectors[:, :probes].square(),
         overlaps=(across @ vectors.flip(0)).square(),
     )
