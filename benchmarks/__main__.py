@@ -1,4 +1,4 @@
-"""Prints one table of speed: this code, a naive version, a floor where there is one, and their ratios, from one run."""
+"""Prints one table of speed (this code, a naive version, a floor, their ratios, from one run) and lines of errors."""
 
 import platform
 import sys
@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import adapters, backends, descent, networks, wedges
+from benchmarks import adapters, backends, curvature, descent, networks, wedges
 from benchmarks.timing import Timing
 
 
@@ -20,12 +20,16 @@ def main() -> None:
     for timing in (
         *networks.timings(),
         *descent.timings(),
+        *curvature.timings(),
         *wedges.timings(),
         *backends.timings(),
         *adapters.timings(),
     ):
         table.add_row(*_row(timing))
-    Console(width=150).print(table)
+    console = Console(width=150)
+    console.print(table)
+    for line in curvature.counts():
+        console.print(line)
 
 
 def _row(timing: Timing) -> tuple[str, ...]:

@@ -153,7 +153,7 @@ def test_the_count_follows_its_definition_where_the_two_blocks_differ() -> None:
     second = 0.2 + 0.1 - 0.1 / 2 + math.log(4) / math.log(8) * 0.1 / 2
     c = [49 * (first - 0.15) / (1 - 0.15), 48 * (second - 0.25 - 0.02) / (1 - 0.25 - 0.02)]
     bounds = (49 * 0.6 / 0.85 + 48 * 0.1 / 0.73) / 2
-    variance = bounds**2 / 12
+    variance = bounds**2 / 12 + 1 / 4
     for rest, estimate in zip((49, 48), c, strict=True):
         several = max(1, estimate)
         variance += 2 * several * (rest - several) * (rest - 1) / ((rest - 1) * (rest + 2)) / 4
@@ -332,6 +332,7 @@ def test_a_landscape_without_curvature_counts_nothing() -> None:
         ({"method": "trace"}, "method must be one of 'auto', 'exact', 'lanczos'; got 'trace'"),
         ({"probes": 3}, "probes must be even"),
         ({"probes": 22, "method": "lanczos"}, "probes must be at most the dimension, 20; got 22"),
+        ({"products": 1}, "products must be at least 2; got 1"),
         ({"steps": 0}, "steps must be at least 1; got 0"),
     ],
 )

@@ -13,6 +13,7 @@ from nwedge.claims._task import execute
 from nwedge.landscapes.networks import data, network
 from nwedge.landscapes.networks.evaluation import Evaluation
 from nwedge.methods import curvature, probes, sheets
+from nwedge.methods.kept_graph import keep_graph
 from nwedge.methods.thresholds import most_visited
 from nwedge.specs import configs, cost
 from nwedge.specs.canonical import Spec
@@ -121,10 +122,25 @@ def counter() -> Iterator[Counter]:
 
         return wrapped
 
+    def kept(parts):
+        """A graph is built once, which is left out; each vector then goes through the examples that it was built on."""
+        before = counter.gradient
+        graph = keep_graph(parts)
+        examples, counter.gradient = counter.gradient - before, before
+        multiply = graph.products
+
+        def counted_products(vectors):
+            counter.product += len(vectors) * examples
+            return multiply(vectors)
+
+        graph.products = counted_products
+        return graph
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Evaluation, "values", counted)
         patch.setattr(network, "hessian_products", multiplying(products))
         patch.setattr(landscape, "_double_backward", multiplying(backward))
+        patch.setattr(curvature, "keep_graph", kept)
         yield counter
 
 

@@ -17,6 +17,9 @@ LEAK = 0.25
 """A Ritz vector counts as found where |residual| <= LEAK (its value - threshold): at most LEAK^2 of it lies below."""
 EXHAUSTED = 100
 """A residual of this many rounding errors is none: a new random vector takes its place."""
+ROUNDING = 10
+"""Rounding errors of the largest value that each residual is taken to have at least: closer to a threshold nothing is
+found."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Quadrature:
     Attributes:
         dim: the size of the matrix.
         values: the Ritz values of each block, in decreasing order, shape (2, node).
-        residuals: |H y - value y| of each Ritz vector y, shape (2, node).
+        residuals: |H y - value y| of each Ritz vector y, at least its rounding error, shape (2, node).
         weights: (u.y)^2 for each probe u and the Ritz vectors y of its own block, shape (2, probe, node).
         overlaps: the same with the Ritz vectors of the other block, shape (2, probe, node).
     """
@@ -55,8 +58,9 @@ class Quadrature:
 
         The variance is that of a uniform distribution within the bounds, (dim - k)^2 mean(a + b)^2 / 12, plus that of
         the probes, 2 c (N - c) (N - p) / (p (N - 1) (N + 2)) with N = dim - k: the variance of the overlap of a
-        c-dimensional subspace with a random p-dimensional one; halved for the two blocks. There c is taken as at least
-        1 where a node next to the threshold is not found, since an eigenvalue is then in doubt.
+        c-dimensional subspace with a random p-dimensional one; halved for the two blocks. Where a node next to the
+        threshold is not found, an eigenvalue is in doubt: c is then taken as at least 1, and the 1/4 of a fair coin is
+        added. Where rounding or the leaks of found vectors make c < 0 or > N, the magnitudes of c and N - c count.
 
         Source: stochastic Lanczos quadrature, Ubaru, Chen and Saad 2017, doi 10.1137/16M1104974; probes that deflate
         one another as in XTrace, Epperly, Tropp and Webber 2024, arXiv 2301.07825.
@@ -71,9 +75,9 @@ class Quadrature:
         estimate = rest * ((inside - taken) / (1 - taken)).mean(1)
         resolution = (rest * (bounds / (1 - taken)).mean(1)).mean().square() / 12
         probes = self.weights.shape[1]
-        c = torch.minimum(estimate.clamp(min=float(in_doubt)), rest)
-        sampling = 2 * c * (rest - c) * (rest - probes) / (probes * (rest - 1).clamp(min=1) * (rest + 2))
-        error = (resolution + sampling.sum() / BLOCKS**2).sqrt()
+        c = estimate.abs().clamp(min=float(in_doubt))
+        sampling = 2 * c * (rest - c).abs() * (rest - probes) / (probes * (rest - 1).clamp(min=1) * (rest + 2))
+        error = (resolution + sampling.sum() / BLOCKS**2 + in_doubt / 4).sqrt()
         return (known + estimate).mean().item(), error.item()
 
     def _weight_above(self, threshold: float, above: Tensor, sharp: Tensor) -> tuple[Tensor, Tensor, bool]:
@@ -127,11 +131,13 @@ def lanczos(
     def draw() -> Tensor:
         return normal((BLOCKS, probes, dim), generator, dtype=dtype, device=device)
 
-    nothing = torch.empty(BLOCKS, 0, dim, dtype=dtype, device=device)
-    basis, block, rows = nothing, _orthonormal(draw(), nothing), []
+    room = torch.empty(BLOCKS, steps * probes, dim, dtype=dtype, device=device)
+    basis, rows = room[:, :0], []
+    block = _orthonormal(draw(), basis)
     residual = torch.zeros_like(block)
     for step in range(steps):
-        basis = torch.cat([basis, block], 1)
+        room[:, step * probes : (step + 1) * probes] = block
+        basis = room[:, : (step + 1) * probes]
         image = products(block.flatten(0, 1)).view_as(block)
         rows.append(image @ basis.mT)
         residual = image - rows[-1] @ basis
@@ -150,11 +156,12 @@ def lanczos(
         projected[:, own, : row.shape[2]] = row.double()
     values, vectors = torch.linalg.eigh(projected)  # of its lower triangle
     values, vectors = values.flip(1), vectors.flip(2)
+    residuals = (torch.linalg.qr(residual.double().mT).R @ vectors[:, -probes:]).norm(dim=1)
     across = (basis[:, :probes] @ basis.flip(0).mT).double()
     return Quadrature(
         dim=dim,
         values=values,
-        residuals=(torch.linalg.qr(residual.double().mT).R @ vectors[:, -probes:]).norm(dim=1),
+        residuals=residuals.clamp(min=ROUNDING * torch.finfo(dtype).eps * values.abs().max().item()),
         weights=vectors[:, :probes].square(),
         overlaps=(across @ vectors.flip(0)).square(),
     )
@@ -162,6 +169,6 @@ def lanczos(
 
 def _orthonormal(block: Tensor, basis: Tensor) -> Tensor:
     """Orthonormal rows that span the part of a block's rows outside the basis; projected twice, which is enough."""
-    for _ in range(3):
+    for _ in range(2):
         block = torch.linalg.qr((block - (block @ basis.mT) @ basis).mT).Q.mT
     return block

@@ -57,7 +57,7 @@ DIGITS = Subject(
             decays=(DECAY_OF_CYCLES,),
         ),
     ),
-    Sheets(tuple(range(2, 11)), steps=500),
+    Sheets(tuple(range(2, 11)), steps=300),
     settings={
         "radial-wells": RadialWellsConfig(examples=350),
         "m-tunnels": MTunnelsConfig(pointwise=(2, 3)),

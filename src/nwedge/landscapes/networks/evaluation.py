@@ -125,7 +125,7 @@ class Evaluation:
         per_row: bool = False,
         seeds: Sequence[int] | None = None,
     ) -> Tensor:
-        if self.strategy == "vmap" and seeds is None:
+        if self.strategy == "vmap" and seeds is None and len(points) > 1:  # stacking one point only costs time
             return vmap(one, (0, None if statistics is None else 0, 0 if per_row else None))(points, statistics, batch)
         values = []
         for row, point in enumerate(points):

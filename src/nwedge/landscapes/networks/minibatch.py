@@ -10,6 +10,7 @@ from nwedge.landscape import Landscape
 from nwedge.landscapes.networks.evaluation import Evaluation
 from nwedge.landscapes.networks.examples import Drawn
 from nwedge.landscapes.networks.functional import Function
+from nwedge.landscapes.networks.strategy import VECTORS
 
 
 class Minibatch:
@@ -30,6 +31,7 @@ class Minibatch:
         self, landscape: Landscape, evaluation: Evaluation, loss: Function, drawn: Drawn, seeds: list[int]
     ) -> None:
         self.dim, self.dtype, self.device = landscape.dim, landscape.dtype, landscape.device
+        self.vectors_at_once = VECTORS[evaluation.strategy]
         self.unbiased = not seeds and not evaluation.network.batch_norms
         self._landscape, self._evaluation, self._loss, self._drawn, self._seeds = (
             landscape,

@@ -28,7 +28,7 @@ from nwedge.landscapes.networks.examples import Drawn, Examples, hold, labels_of
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.initial import draw_initial
 from nwedge.landscapes.networks.minibatch import Minibatch
-from nwedge.landscapes.networks.strategy import CHUNK, prefers_channels_last, rule
+from nwedge.landscapes.networks.strategy import CHUNK, VECTORS, prefers_channels_last, rule
 from nwedge.landscapes.networks.trial import channels_last_works, stacking_fails
 from nwedge.landscapes.networks.weights import check_model, read_weights
 from nwedge.specs.landscapes import STRATEGIES
@@ -139,6 +139,11 @@ class NetworkLandscape:
     def chunk(self) -> int:
         """Examples evaluated at once."""
         return self._evaluation.chunk
+
+    @property
+    def vectors_at_once(self) -> int:
+        """Vectors that may share a backward pass on a kept graph: 32 for "vmap", 1 for "loop"."""
+        return VECTORS[self.strategy]
 
     @property
     def examples(self) -> int:

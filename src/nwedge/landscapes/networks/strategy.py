@@ -13,6 +13,9 @@ BLOCK = {"vmap": 32, "loop": 1}
 CHUNK = {"vmap": 2048, "loop": 256}
 """Examples evaluated at once."""
 
+VECTORS = {"vmap": 32, "loop": 1}
+"""Vectors that may share a backward pass on a kept graph."""
+
 HELD = {"vmap": 32, "loop": 8}
 """Evaluations of one point on one chunk that may be kept for the backward pass; beyond, each is recomputed there."""
 
