@@ -59,3 +59,10 @@ def test_a_toy_has_none() -> None:
 def test_what_the_ball_adds_to_the_loss_is_told() -> None:
     said = [text.get_text() for axes in short_directions.figure({"network": counts()}, []).axes for text in axes.texts]
     assert any("the ball raises the loss by 24 % at most" in one for one in said)
+
+
+def test_where_the_loss_is_0_but_for_rounding_the_loss_in_the_ball_is_told() -> None:
+    dataset = counts()
+    dataset["optimum_loss"], dataset["ball_loss"] = 0 * dataset["ball_loss"] + 1e-30, 0 * dataset["ball_loss"] + 0.25
+    said = [text.get_text() for axes in short_directions.figure({"network": dataset}, []).axes for text in axes.texts]
+    assert any("in the ball: 0.25 at most" in one for one in said)

@@ -72,7 +72,10 @@ def _remark(dataset: xr.Dataset) -> str:
     at, around = dataset["optimum_loss"], dataset["ball_loss"]
     if "union" in dataset or not (at > 0).all():
         return told
-    return f"{told}\nthe ball raises the loss by {100 * float((around / at - 1).max()):.0f} % at most"
+    rise = float((around / at - 1).max())
+    if rise > 10:  # from a loss that is 0 but for rounding
+        return f"{told}\nin the ball: {words.number(float(around.max()))} at most"
+    return f"{told}\nthe ball raises the loss by {100 * rise:.0f} % at most"
 
 
 def _counts(axes: Axes, name: str, dataset: xr.Dataset, what: str, dimension: str, label: str) -> None:
