@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nwedge._random import derive, draw_seeds, normal, one_per_row, spawn, uniform
+from nwedge._random import choose, derive, draw_seeds, normal, one_per_row, partition, permutation, spawn, uniform
 
 CPU = torch.device("cpu")
 NAMES = st.lists(
@@ -110,3 +110,18 @@ def test_draws_for_a_gpu_are_those_of_the_cpu():
     on_gpu = normal((5,), derive(0), dtype=torch.float64, device=torch.device("cuda"))
     assert on_gpu.device.type == "cuda"
     assert torch.equal(on_gpu.cpu(), normal((5,), derive(0), dtype=torch.float64, device=CPU))
+
+
+@pytest.mark.parametrize(("count", "most", "size"), [(1400, 128, 100), (60, 128, 6), (7, 3, 1), (97, 50, 1)])
+def test_a_partition_has_equal_batches_at_least_ten_where_there_are_as_many(count, most, size):
+    batches = partition(count, most, derive(0))
+    assert batches.shape == (count // size, size)
+    assert sorted(batches.flatten().tolist()) == list(range(count))
+    assert batches.flatten().tolist() == permutation(count, derive(0)).tolist()
+
+
+def test_choices_are_the_first_of_a_permutation_one_for_each_generator():
+    assert choose(9, 4, derive(0)).tolist() == permutation(9, derive(0))[:4].tolist()
+    rows = choose(9, 4, [derive(0), derive(1)])
+    assert rows.tolist() == [permutation(9, derive(seed))[:4].tolist() for seed in (0, 1)]
+    assert choose(3, 8, derive(0)).sort().values.tolist() == [0, 1, 2]

@@ -7,6 +7,8 @@ import torch
 from torch import Generator
 
 SEED_BITS = 63
+BATCHES = 10
+"""The fewest batches of an epoch: as many points of a ball a Hessian is averaged over."""
 
 
 def derive(seed: int, *names: str | int) -> Generator:
@@ -50,3 +52,26 @@ def normal(shape: Sequence[int], generator: Generator, *, dtype: torch.dtype, de
 def uniform(shape: Sequence[int], generator: Generator, *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Uniform draws from [0, 1) of the given shape, drawn on the generator's device and moved to `device`."""
     return torch.rand(*shape, generator=generator, dtype=dtype, device=generator.device).to(device)
+
+
+def permutation(count: int, generator: Generator) -> torch.Tensor:
+    """The integers below `count` in random order, shape (count,), on the generator's device."""
+    return torch.randperm(count, generator=generator, device=generator.device)
+
+
+def choose(count: int, size: int, generator: Generator | Sequence[Generator]) -> torch.Tensor:
+    """`size` of the integers below `count`, without replacement: shape (size,), or (row, size), one generator a row."""
+    if isinstance(generator, Generator):
+        return permutation(count, generator)[:size]
+    return torch.stack([permutation(count, one)[:size] for one in generator])
+
+
+def partition(count: int, most: int, generator: Generator) -> torch.Tensor:
+    """A random partition of the integers below `count` into batches of equal size, shape (batch, size).
+
+    The size is the largest divisor of `count` that is at most `most` and a tenth of `count`, so that there are at least
+    10 batches where there are as many integers.
+    """
+    largest = min(most, max(1, count // BATCHES))
+    size = next(size for size in range(largest, 0, -1) if count % size == 0)
+    return permutation(count, generator).view(-1, size)

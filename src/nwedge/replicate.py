@@ -53,12 +53,13 @@ def replicate(
         WorkersError: the worker processes cannot start; a script that calls this with several workers must do so under
             `if __name__ == "__main__":`.
     """
-    progress, console = Console(stderr=True), Console()
-    check_device(arguments.device)
-    arguments = _tuned(arguments, progress) if arguments.autotune else arguments
     plan = Plan.of(arguments)
+    check_device(arguments.device)
     check_data(plan.tasks)
     check_backend(arguments.toy_backend)
+    progress, console = Console(stderr=True), Console()
+    if arguments.autotune:
+        plan = Plan.of(_tuned(arguments, plan.tasks, progress))
     execute, judge, draw = execute or _execute(), judge or _judge(), draw or _draw()
     directory = arguments.out
     with occupied(directory):
@@ -81,7 +82,7 @@ def replicate(
     return 1 if summary.failed else 0
 
 
-def _tuned(arguments: Replicate, console: Console) -> Replicate:
+def _tuned(arguments: Replicate, tasks: Sequence[TaskSpec], console: Console) -> Replicate:
     """The arguments with the strategy and chunk that an earlier run in this directory chose, or the fastest now."""
     settled = replace(arguments, autotune=False)
     if (arguments.out / PLAN).exists():
@@ -89,7 +90,7 @@ def _tuned(arguments: Replicate, console: Console) -> Replicate:
         same = all(earlier.get(name) == getattr(arguments, name) for name in ("preset", "device", "cpus_per_task"))
         if same and earlier.get("strategy") and earlier.get("chunk"):
             return replace(settled, strategy=earlier["strategy"], chunk=earlier["chunk"])
-    networks = [task.landscape for task in settled.tasks() if isinstance(task.landscape, NetworkSpec)]
+    networks = [task.landscape for task in tasks if isinstance(task.landscape, NetworkSpec)]
     if not networks:
         _say(console, "nothing to tune: there is no network among the landscapes")
         return settled
@@ -101,6 +102,10 @@ def _tuned(arguments: Replicate, console: Console) -> Replicate:
     return replace(settled, strategy=timed[0].strategy, chunk=timed[0].chunk)
 
 
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def check_device(device: str) -> None:
     """Refuse a device that this machine lacks (ValueError)."""
     if device == "cpu":
@@ -110,10 +115,6 @@ def check_device(device: str) -> None:
     count = torch.cuda.device_count()
     if int(device.partition(":")[2] or 0) >= count:
         raise ValueError(f"--device {device} is not on this machine, where torch sees {count} CUDA devices: use cpu")
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def check_data(tasks: Sequence[TaskSpec]) -> None:

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from nwedge._files import whole
-from nwedge.report import overview, parting, provenance, surface, svg, tables, words
+from nwedge.report import counted, overview, parting, provenance, surface, svg, tables, words
 from nwedge.report.figures import DRAWINGS, intrinsic_dimension, style
 from nwedge.report.figures import fit as fitted
 from nwedge.report.results import Results, read
@@ -22,6 +22,8 @@ FIT, SHEETS = "fit", "m-tunnels"
 """The section and the files of the fit; the claim whose section shows the surfaces."""
 MATCHING, NEEDS = "intrinsic-dimension", ("sections", "short-directions")
 """The claim whose figure shows numbers of two others, and these."""
+COUNTED, NETWORK = "short-directions", "network"
+"""The claim and the landscape whose counts stand in a table beside the published ones."""
 
 
 def write(directory: Path) -> Path:
@@ -92,6 +94,7 @@ def _section(claim: str, text: Claim | None, results: Results, figures: Path) ->
         "verdicts": [tables.verdict(row) for row in verdicts],
         "titles": [words.title(name) for name in names],
         "numbers": tables.numbers(datasets, names),
+        "counts": counted.table(datasets[NETWORK]) if claim == COUNTED and NETWORK in datasets else None,
         "gaps": tables.gaps(datasets, names),
         "planned": len(planned),
         "done": sum(task.id in results.provenance for task in planned),

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from nwedge._checks import check_choice, check_integer, check_points
-from nwedge._random import draw_seeds
+from nwedge._random import choose, draw_seeds, partition
 from nwedge.adapters.foreign import ForeignLandscape
 from nwedge.adapters.jax.bridge import DTYPES, precision, to_jax, to_torch
 from nwedge.adapters.jax.classification import (
@@ -30,9 +30,6 @@ from nwedge.adapters.jax.minibatch import JaxMinibatch
 from nwedge.adapters.jax.programs import CHUNK, Programs, Seen, rule
 from nwedge.adapters.jax.weights import Weights
 from nwedge.specs.landscapes import STRATEGIES
-
-BATCHES = 10
-"""The fewest batches of an epoch: as many points of a ball a Hessian is averaged over."""
 
 
 class JaxLandscape(ForeignLandscape):
@@ -143,7 +140,8 @@ class JaxLandscape(ForeignLandscape):
         """
         check_integer("count", count, 1)
         with precision(self.dtype):
-            return self._with(self._examples.take(to_jax(self._permutation(generator)[:count], self._weights.home)))
+            indices = self._placed(choose(self.examples, count, generator))
+            return self._with(self._examples.take(to_jax(indices, self._weights.home)))
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """`count` fresh initialisations by `init`, shape (count, dim), with keys drawn from the generator.
@@ -167,9 +165,7 @@ class JaxLandscape(ForeignLandscape):
         Args:
             generator: one: all points see the same examples. A sequence: row i sees what its own generator drew.
         """
-        if isinstance(generator, Generator):
-            return JaxMinibatch(self, self._permutation(generator)[: self.batch_size])
-        return JaxMinibatch(self, torch.stack([self._permutation(one)[: self.batch_size] for one in generator]))
+        return JaxMinibatch(self, self._placed(choose(self.examples, self.batch_size, generator)))
 
     def epoch(self, generator: Generator) -> list[JaxMinibatch]:
         """Views on a random partition of the examples into batches of equal size; the mean of their losses is `loss`.
@@ -177,9 +173,8 @@ class JaxLandscape(ForeignLandscape):
         The size is the largest divisor of the number of examples that is at most `batch_size` and a tenth of them, so
         that there are at least 10 batches where there are as many examples.
         """
-        largest = min(self.batch_size, max(1, self.examples // BATCHES))
-        size = next(size for size in range(largest, 0, -1) if self.examples % size == 0)
-        return [JaxMinibatch(self, indices) for indices in self._permutation(generator).view(-1, size)]
+        batches = self._placed(partition(self.examples, self.batch_size, generator))
+        return [JaxMinibatch(self, indices) for indices in batches]
 
     def point(self, params: Any) -> Float[Tensor, " dim"]:
         """The point of a pytree with the leaves of params, shape (dim,), in the order of `ravel_pytree`.
@@ -245,9 +240,9 @@ class JaxLandscape(ForeignLandscape):
         other._examples = examples
         return other
 
-    def _permutation(self, generator: Generator) -> Tensor:
-        order = torch.randperm(self.examples, generator=generator, device=generator.device)
-        return order.to(self.device, torch.int32)
+    def _placed(self, indices: Tensor) -> Tensor:
+        """Indices on the device of the data, in 32 bits: JAX has no others without float64."""
+        return indices.to(self.device, torch.int32)
 
 
 class PredictiveJaxLandscape(JaxLandscape):

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from nwedge._checks import check_integer, check_points
+from nwedge._random import choose, partition
 from nwedge.adapters.foreign import ForeignLandscape
 from nwedge.adapters.tensorflow.bridge import DTYPES, to_tensorflow, to_torch
 from nwedge.adapters.tensorflow.evaluation import Drawn, Evaluation
@@ -28,8 +28,6 @@ from nwedge.adapters.tensorflow.network import KerasNetwork, trial
 
 PROBED = 8
 """Examples with which a model and its loss are tried out at construction."""
-BATCHES = 10
-"""The fewest batches of an epoch: as many points of a ball a Hessian is averaged over."""
 
 
 class _Seen(ForeignLandscape):
@@ -192,7 +190,7 @@ class KerasLandscape(_Seen):
             ValueError, TypeError: a count that is no positive integer.
         """
         check_integer("count", count, 1)
-        chosen = to_tensorflow(self._permutation(generator)[:count])
+        chosen = to_tensorflow(choose(self.examples, count, generator))
         with tf.device(self._network.place):
             return self._on(self._drawn.examples.take(chosen))
 
@@ -202,9 +200,7 @@ class KerasLandscape(_Seen):
         Args:
             generator: one: all points see the same examples. A sequence: row i sees what its own generator drew.
         """
-        if isinstance(generator, Generator):
-            return self._view(self._permutation(generator)[: self.batch_size])
-        return self._view(torch.stack([self._permutation(one)[: self.batch_size] for one in generator]))
+        return self._view(choose(self.examples, self.batch_size, generator))
 
     def epoch(self, generator: Generator) -> list[KerasMinibatch]:
         """Views on a random partition of the examples into batches of equal size; the mean of their losses is `loss`.
@@ -212,9 +208,7 @@ class KerasLandscape(_Seen):
         The size is the largest divisor of the number of examples that is at most `batch_size` and a tenth of them, so
         that there are at least 10 batches where there are as many examples.
         """
-        largest = min(self.batch_size, max(1, self.examples // BATCHES))
-        size = next(size for size in range(largest, 0, -1) if self.examples % size == 0)
-        return [self._view(indices) for indices in self._permutation(generator).view(-1, size)]
+        return [self._view(indices) for indices in partition(self.examples, self.batch_size, generator)]
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """`count` fresh initialisations, shape (count, dim), by the initialisers of the model's own layers.
@@ -268,9 +262,6 @@ class KerasLandscape(_Seen):
         other = copy.copy(self)
         other._drawn = Drawn(examples)
         return other
-
-    def _permutation(self, generator: Generator) -> Tensor:
-        return torch.randperm(self.examples, generator=generator, device=generator.device)
 
     def _view(self, indices: Tensor) -> KerasMinibatch:
         drawn = Drawn(self._drawn.examples, to_tensorflow(indices))

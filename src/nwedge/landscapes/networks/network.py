@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from nwedge._checks import check_choice, check_integer, check_points, check_same_shape
-from nwedge._random import draw_seeds
+from nwedge._random import choose, draw_seeds, partition
 from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed
 from nwedge.landscapes.networks.classification import (
     accuracy_of,
@@ -37,9 +37,6 @@ POLICIES = ("keep", "recompute")
 PROBED = 8
 """Examples with which a model and its loss are tried out at construction."""
 EVERY = slice(None)
-
-BATCHES = 10
-"""The fewest batches of an epoch: as many points of a ball a Hessian is averaged over."""
 
 
 class NetworkLandscape:
@@ -182,7 +179,7 @@ class NetworkLandscape:
         """
         check_integer("count", count, 1)
         other = copy.copy(self)
-        other._examples = self._examples.take(self._permutation(generator)[:count].to(self.device))
+        other._examples = self._examples.take(choose(self.examples, count, generator).to(self.device))
         return other
 
     def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
@@ -214,11 +211,10 @@ class NetworkLandscape:
         Args:
             generator: one: all points see the same examples. A sequence: row i sees what its own generator drew.
         """
-        shared = isinstance(generator, Generator)
-        generators = [generator] if shared else generator
-        indices = torch.stack([self._permutation(one)[: self.batch_size] for one in generators]).to(self.device)
+        indices = choose(self.examples, self.batch_size, generator).to(self.device)
+        generators = [generator] if isinstance(generator, Generator) else generator
         seeds = [draw_seeds(one, 1)[0] for one in generators] if self._network.dropouts else []
-        return self._view(indices[0] if shared else indices, seeds)
+        return self._view(indices, seeds)
 
     def epoch(self, generator: Generator) -> list[Minibatch]:
         """Views on a random partition of the examples into batches of equal size; the mean of their losses is `loss`.
@@ -226,9 +222,7 @@ class NetworkLandscape:
         The size is the largest divisor of the number of examples that is at most `batch_size` and a tenth of them, so
         that there are at least 10 batches where there are as many examples.
         """
-        largest = min(self.batch_size, max(1, self.examples // BATCHES))
-        size = next(size for size in range(largest, 0, -1) if self.examples % size == 0)
-        batches = self._permutation(generator).to(self.device).view(-1, size)
+        batches = partition(self.examples, self.batch_size, generator).to(self.device)
         seeds = draw_seeds(generator, len(batches)) if self._network.dropouts else []
         return [self._view(indices, seeds[batch : batch + 1]) for batch, indices in enumerate(batches)]
 
@@ -277,9 +271,6 @@ class NetworkLandscape:
 
     def _statistics(self, points: Tensor) -> Tensor:
         return self._evaluation.statistics(self._loss, points, self._training)
-
-    def _permutation(self, generator: Generator) -> Tensor:
-        return torch.randperm(self.examples, generator=generator, device=generator.device)
 
     def _view(self, indices: Tensor, seeds: list[int]) -> Minibatch:
         return Minibatch(self, self._evaluation, self._loss, Drawn(self._examples, indices), seeds)
