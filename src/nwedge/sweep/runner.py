@@ -135,8 +135,8 @@ class _Sweep:
 
     def _start(self, task: TaskSpec) -> None:
         self._report(Event("started", task))
+        self._running[task.id] = task  # first, so that whatever interrupts the next line, the note is taken back
         self._books.start(task)
-        self._running[task.id] = task
         self._tries[task.id] += 1
         self._engine.start(task, [self._by_id[need] for need in task.needs])
 
