@@ -7,6 +7,7 @@ import torch
 
 from nwedge import autotune as module
 from nwedge.autotune import Timed, autotune
+from nwedge.build import build
 from nwedge.plan import Plan
 from nwedge.replicate import replicate
 from nwedge.specs.landscapes import NetworkSpec
@@ -30,14 +31,16 @@ def test_candidates_are_timed_fastest_first_and_threads_stay_as_they_were(monkey
 
 
 def test_what_a_network_cannot_do_is_left_out(monkeypatch):
-    def work(spec, strategy, chunk):
-        def refuse():
-            raise RuntimeError("this layer cannot be stacked")
+    def refusing(spec):
+        if spec.strategy == "stacked":
+            raise ValueError("this loss cannot be stacked")
+        if spec.strategy == "vmap":
+            raise RuntimeError("this layer cannot be vectorised")
+        return build(spec)
 
-        return refuse if strategy == "vmap" else lambda: 0.0
-
-    monkeypatch.setattr(module, "_work", work)
-    assert {one.strategy for one in autotune(SPEC, 1)} == {"loop"}
+    monkeypatch.setattr(module, "EXAMPLES", 64)
+    monkeypatch.setattr(module, "build", refusing)
+    assert {one.strategy for one in autotune(dataclasses.replace(SPEC, strategy="loop"), 1)} == {"loop"}
 
 
 def chosen(directory):
@@ -72,7 +75,7 @@ def test_without_a_network_there_is_nothing_to_tune(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"strategy": "stack"}, "unknown strategy 'stack'; valid: vmap, loop"),
+        ({"strategy": "stack"}, "unknown strategy 'stack'; valid: stacked, vmap, loop"),
         ({"chunk": 0}, "--chunk must be at least 1; got 0"),
         ({"autotune": True, "chunk": 8}, "leave out --strategy and --chunk"),
     ],

@@ -14,7 +14,15 @@ from nwedge.build import build
 from nwedge.landscape import evaluate, gradient
 from nwedge.specs.landscapes import NetworkSpec
 
-CANDIDATES = (("vmap", 512), ("vmap", 2048), ("loop", 128), ("loop", 256), ("loop", 512), ("loop", 2048))
+CANDIDATES = tuple(
+    (strategy, chunk)
+    for strategy, chunks in {
+        "stacked": (256, 512, 2048),
+        "vmap": (512, 2048),
+        "loop": (64, 128, 256, 512, 2048),
+    }.items()
+    for chunk in chunks
+)
 """Strategies, and examples evaluated at once."""
 POINTS, EXAMPLES, ROUNDS = 8, 4096, 3
 """Points whose losses and gradients are timed, on how many examples at most, and how often."""
@@ -25,7 +33,7 @@ class Timed:
     """How long a candidate takes.
 
     Attributes:
-        strategy: "vmap" stacks the weights of points, "loop" takes one after another.
+        strategy: "stacked" or "vmap", which take many points at once, or "loop", one after another.
         chunk: examples evaluated at once.
         seconds: of the losses and gradients of 8 points on at most 4,096 examples, the median of three rounds.
     """
@@ -48,8 +56,9 @@ def autotune(spec: NetworkSpec, threads: int) -> list[Timed]:
         ValueError: the data are not to be had.
     """
     with _threads(threads):
-        works = {candidate: _work(spec, *candidate) for candidate in CANDIDATES}
-        seconds = {candidate: [] for candidate, work in works.items() if _can(work)}
+        build(spec)  # refuses what no candidate can do
+        works = {candidate: work for candidate in CANDIDATES if (work := _work(spec, *candidate)) is not None}
+        seconds = {candidate: [] for candidate in works}
         for _ in range(ROUNDS):
             for candidate, own in seconds.items():
                 start = time.perf_counter()
@@ -59,21 +68,20 @@ def autotune(spec: NetworkSpec, threads: int) -> list[Timed]:
     return sorted(timed, key=lambda one: one.seconds)
 
 
-def _work(spec: NetworkSpec, strategy: str, chunk: int) -> Callable[[], float]:
-    """The losses and gradients of a few points, which are waited for also on a GPU."""
-    whole: Any = build(replace(spec, strategy=strategy, chunk=chunk))
-    landscape = whole.subset(EXAMPLES, derive(0, "autotune", "examples"))
-    points = landscape.initial(POINTS, derive(0, "autotune", "points"))
-    return lambda: (evaluate(landscape, points).sum() + gradient(landscape, points).sum()).item()
-
-
-def _can(work: Callable[[], float]) -> bool:
-    """Whether a candidate works at all: not every layer can be stacked. It also warms up."""
+def _work(spec: NetworkSpec, strategy: str, chunk: int) -> Callable[[], float] | None:
+    """The losses and gradients of a few points, which are waited for also on a GPU; None where a candidate cannot."""
     try:
-        work()
-    except RuntimeError:
-        return False
-    return True
+        whole: Any = build(replace(spec, strategy=strategy, chunk=chunk))
+        landscape = whole.subset(EXAMPLES, derive(0, "autotune", "examples"))
+        points = landscape.initial(POINTS, derive(0, "autotune", "points"))
+
+        def work() -> float:
+            return (evaluate(landscape, points).sum() + gradient(landscape, points).sum()).item()
+
+        work()  # warms up, too
+    except (ValueError, RuntimeError):
+        return None
+    return work
 
 
 @contextmanager

@@ -49,9 +49,15 @@ def double_backward(landscape: NetworkLandscape, points: Tensor, vector: Tensor)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("strategy", ["vmap", "loop"])
 @pytest.mark.parametrize("chunk", [12, 2])  # with 2 examples at once, the passes are recomputed
-@pytest.mark.parametrize(("model", "policy"), [(dense, "keep"), (normalised, "keep"), (normalised, "recompute")])
+@pytest.mark.parametrize(
+    ("model", "policy", "strategy"),
+    [
+        (dense, "keep", "stacked"),
+        *((model, "keep", strategy) for model in (dense, normalised) for strategy in ("vmap", "loop")),
+        *((normalised, "recompute", strategy) for strategy in ("vmap", "loop")),
+    ],
+)
 def test_products_are_those_of_double_backward_passes(model, policy: str, chunk: int, strategy: str, dtype) -> None:
     given = model().train(policy == "recompute")
     landscape = landscape_of(given, batch_norm=policy, chunk=chunk, strategy=strategy, dtype=dtype)

@@ -9,8 +9,8 @@ BACKENDS = ("tensorflow", "jax")
 """Frameworks other than torch that can compute the wedge model."""
 
 
-STRATEGIES = ("vmap", "loop")
-"""How a network is evaluated at many points: their weights stacked, or one after another."""
+STRATEGIES = ("stacked", "vmap", "loop")
+"""How a network is evaluated at many points: by products of their stacked weights, vectorised, or one after another."""
 
 
 @dataclass(frozen=True, kw_only=True)

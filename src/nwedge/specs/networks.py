@@ -31,7 +31,7 @@ WIDTHS_ALONG = 6
 
 
 def _digits(seed: int) -> LandscapeSpec:
-    return NetworkSpec(name="network", architecture="mlp", data="digits", strategy="vmap", chunk=2048)
+    return NetworkSpec(name="network", architecture="mlp", data="digits", strategy="stacked", chunk=512)
 
 
 DIGITS = Subject(

@@ -71,7 +71,7 @@ class Replicate(Selection):
     toy_backend: str = TORCH
     """What computes the wedge models: torch, tensorflow or jax, with the same wedges and starts."""
     strategy: str | None = None
-    """How networks are evaluated: vmap stacks the weights of points, loop takes one by one; else the preset's."""
+    """How networks are evaluated: stacked or vmap take many points at once, loop one by one; else the preset's."""
     chunk: int | None = None
     """Examples that networks are evaluated on at once; else the preset's."""
     autotune: bool = False

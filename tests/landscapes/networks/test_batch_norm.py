@@ -102,7 +102,7 @@ def test_without_batch_norm_layers_recompute_is_keep() -> None:
     points = keep.initial(2, derive(2))
     assert torch.equal(keep.loss(points), recompute.loss(points))
     assert recompute.minibatch(derive(0)).unbiased is True
-    assert recompute.strategy == "vmap"
+    assert recompute.strategy == "stacked"
 
 
 def test_layers_without_running_statistics_can_be_recomputed() -> None:

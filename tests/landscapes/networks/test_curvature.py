@@ -43,7 +43,7 @@ def through_the_graph(landscape: NetworkLandscape, points: Tensor, vectors: Tens
     return slope.detach(), torch.autograd.grad((slope * vectors).sum(), leaf)[0]
 
 
-@pytest.mark.parametrize("strategy", ["vmap", "loop"])
+@pytest.mark.parametrize("strategy", ["stacked", "vmap", "loop"])
 @pytest.mark.parametrize("chunk", [48, 16])
 @pytest.mark.parametrize("kind", range(4))
 def test_products_with_the_hessian(kind: int, chunk: int, strategy: str) -> None:
@@ -58,7 +58,7 @@ def test_products_with_the_hessian(kind: int, chunk: int, strategy: str) -> None
 
 
 @pytest.mark.parametrize("make", [dense, normalised])
-@pytest.mark.parametrize("strategy", ["vmap", "loop"])
+@pytest.mark.parametrize("strategy", ["stacked", "vmap", "loop"])
 def test_derivatives_that_are_recomputed_chunk_by_chunk_are_right(make: Callable[[], nn.Module], strategy: str) -> None:
     small, whole = (NetworkLandscape(make().eval(), (X, Y), chunk=chunk, strategy=strategy) for chunk in (1, len(X)))
     points = whole.initial(3, derive(2))

@@ -26,7 +26,7 @@ def test_chunks_are_few_nearly_equal_and_cover_the_examples_once(count: int, chu
     assert [share for _, share in chunks] == [size / count for size in sizes]
 
 
-@pytest.mark.parametrize("strategy", ["vmap", "loop"])
+@pytest.mark.parametrize("strategy", ["stacked", "vmap", "loop"])
 @pytest.mark.parametrize("points", [0, 1, 32, 33, 70])
 def test_results_do_not_depend_on_blocks_and_chunks(strategy: str, points: int) -> None:
     x, y = torch.randn(31, 4, generator=derive(0), dtype=torch.float64), torch.arange(31) % 3

@@ -26,7 +26,7 @@ def streams(count: int) -> list[Generator]:
     return [derive(7, row) for row in range(count)]
 
 
-@pytest.mark.parametrize("strategy", ["vmap", "loop"])
+@pytest.mark.parametrize("strategy", ["stacked", "vmap", "loop"])
 @pytest.mark.parametrize("chunk", [3, 100])
 def test_one_generator_shows_all_points_the_same_examples(strategy: str, chunk: int) -> None:
     landscape = landscape_of(strategy=strategy, chunk=chunk)
@@ -38,7 +38,7 @@ def test_one_generator_shows_all_points_the_same_examples(strategy: str, chunk: 
     assert view.unbiased is True
 
 
-@pytest.mark.parametrize("strategy", ["vmap", "loop"])
+@pytest.mark.parametrize("strategy", ["stacked", "vmap", "loop"])
 @pytest.mark.parametrize("chunk", [3, 100])
 def test_a_sequence_shows_each_row_what_its_own_generator_drew(strategy: str, chunk: int) -> None:
     landscape = landscape_of(strategy=strategy, chunk=chunk)

@@ -291,7 +291,7 @@ def test_without_held_out_data_there_is_no_held_out_landscape() -> None:
 
 def test_the_defaults_of_strategy_chunk_and_batch_size() -> None:
     dense, convolutional = flat(torch.float32), images(torch.float32)
-    assert (dense.strategy, dense.chunk, dense.batch_size) == ("vmap", 2048, 16)
+    assert (dense.strategy, dense.chunk, dense.batch_size) == ("stacked", 512, 16)
     assert (convolutional.strategy, convolutional.chunk) == ("loop", 20)
     assert convolutional.batch_size == EXAMPLES  # 128 is clipped to what there is
     assert convolutional.held_out.batch_size == 9

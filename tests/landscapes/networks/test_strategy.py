@@ -17,18 +17,18 @@ class Own(nn.Linear):
 
 
 @pytest.mark.parametrize(
-    ("model", "strategy"),
+    ("model", "stacks"),
     [
-        (mlp((1, 4, 4), 3, dropout=0.2), "vmap"),
-        (nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), nn.GELU()), "vmap"),
-        (simple_cnn(1, 8, 3), "loop"),
-        (nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), "loop"),
-        (nn.Sequential(nn.Embedding(4, 4), nn.Linear(4, 4)), "loop"),
-        (nn.Sequential(Own(4, 4)), "loop"),
+        (mlp((1, 4, 4), 3, dropout=0.2), True),
+        (nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), nn.GELU()), True),
+        (simple_cnn(1, 8, 3), False),
+        (nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), False),
+        (nn.Sequential(nn.Embedding(4, 4), nn.Linear(4, 4)), False),
+        (nn.Sequential(Own(4, 4)), False),
     ],
 )
-def test_the_rule_looks_at_the_layers_alone(model: nn.Module, strategy: str) -> None:
-    assert rule(model) == strategy
+def test_the_rule_looks_at_the_layers_alone(model: nn.Module, stacks: bool) -> None:
+    assert rule(model) == (("stacked", "vmap", "loop") if stacks else ("loop",))
 
 
 def branching(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -85,3 +85,18 @@ def test_images_are_laid_out_with_their_channels_last_where_that_works() -> None
         point = landscape.point(model)
         torch.testing.assert_close(landscape.loss(point[None])[0], cross_entropy(model(IMAGES), Y).detach())
     assert not prefers_channels_last(pooled, torch.device("cuda"))
+
+
+def test_kernels_are_laid_out_as_the_images_that_have_no_layout_of_their_own() -> None:
+    seen = []
+
+    class Looking(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(self.weight.stride())
+            return super().forward(x)
+
+    model = nn.Sequential(Looking(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Flatten(), nn.Linear(8, 3))
+    landscape = NetworkLandscape(model, (IMAGES[:, :1], Y))
+    landscape.loss(landscape.initial(1, derive(0)))
+    assert landscape._network.channels_last
+    assert seen[-1] == (9, 1, 3, 1)

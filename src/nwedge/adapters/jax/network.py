@@ -27,9 +27,8 @@ from nwedge.adapters.jax.classification import (
 from nwedge.adapters.jax.examples import Examples, hold
 from nwedge.adapters.jax.initial import Initial
 from nwedge.adapters.jax.minibatch import JaxMinibatch
-from nwedge.adapters.jax.programs import CHUNK, Programs, Seen, rule
+from nwedge.adapters.jax.programs import BLOCK, CHUNK, Programs, Seen, rule
 from nwedge.adapters.jax.weights import Weights
-from nwedge.specs.landscapes import STRATEGIES
 
 
 class JaxLandscape(ForeignLandscape):
@@ -90,7 +89,7 @@ class JaxLandscape(ForeignLandscape):
     ) -> None:
         if apply_fn is None and loss is None:
             raise ValueError("give apply_fn(params, x) -> logits, or loss=, a function(params, batch) -> mean loss")
-        check_choice("strategy", strategy, (None, *STRATEGIES))
+        check_choice("strategy", strategy, (None, *BLOCK))
         check_integer("batch_size", batch_size, 1)
         if chunk is not None:
             check_integer("chunk", chunk, 1)

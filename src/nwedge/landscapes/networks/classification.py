@@ -1,10 +1,11 @@
 """The default loss and predictions: cross-entropy and softmax of model(x), for batches (x, y)."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from nwedge.landscapes.networks.examples import Examples, describe, labels_of
 from nwedge.landscapes.networks.functional import Function
@@ -14,29 +15,45 @@ FEW_CLASSES = 16
 slower on a CPU."""
 
 
-def classification_loss(model: nn.Module, batch: Any) -> Tensor:
-    """Mean cross-entropy of model(x) and y, for a batch (x, y)."""
-    inputs, labels = batch
-    logits, labels = model(inputs), labels.long()
-    if logits.shape[1] >= FEW_CLASSES:
-        return cross_entropy(logits, labels)
-    return -logits.t().log_softmax(0).gather(0, labels[None]).mean()
+@dataclass(frozen=True)
+class OfLogits:
+    """A function of a model and a batch (x, y) that sees the model through its logits alone.
 
-
-def class_probabilities(model: nn.Module, batch: Any) -> Tensor:
-    """softmax(model(x)), for a batch whose first element is x.
-
-    Raises:
-        ValueError: a batch that is no tuple.
+    Attributes:
+        of: its value for logits (*, classes, examples) and labels (*, examples) or (examples,).
     """
-    if not isinstance(batch, tuple | list):
-        raise ValueError(
-            f"predictions need batches (x, y); got {describe(batch)}: give predict=, a function(model, batch)"
-        )
-    logits = model(batch[0])
-    return (
-        logits.softmax(-1) if logits.shape[-1] >= FEW_CLASSES else logits.transpose(0, -1).softmax(0).transpose(0, -1)
-    )
+
+    of: Callable[[Tensor, Tensor], Tensor]
+
+    def __call__(self, model: nn.Module, batch: Any) -> Tensor:
+        """The value for model(x), of shape (examples, classes)."""
+        inputs, labels = batch
+        return self.of(model(inputs).mT, labels)
+
+
+def _over_classes(softmax: Callable[[Tensor, int], Tensor], logits: Tensor) -> Tensor:
+    """A softmax of logits (*, classes, examples), over the axis on which it is fast."""
+    side_by_side = logits.stride(-2) == 1 and logits.shape[-2] >= FEW_CLASSES
+    return softmax(logits.mT, -1).mT if side_by_side else softmax(logits, -2)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    picked = labels.long()[..., None, :].expand(*logits.shape[:-2], 1, -1)
+    return -_over_classes(torch.log_softmax, logits).gather(-2, picked).mean((-2, -1))
+
+
+def _probabilities(logits: Tensor, labels: Tensor) -> Tensor:
+    return _over_classes(torch.softmax, logits).mT
+
+
+def _accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+    return share_right(_probabilities(logits, labels), labels)
+
+
+classification_loss = OfLogits(_cross_entropy)
+"""Mean cross-entropy of model(x) and y, for a batch (x, y)."""
+class_probabilities = OfLogits(_probabilities)
+"""softmax(model(x)), of shape (examples, classes), for a batch (x, y)."""
 
 
 def checked_loss(loss: Function) -> Function:
@@ -68,15 +85,22 @@ def checked_predictions(predict: Function) -> Function:
     return checked
 
 
+def share_right(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """The share of examples whose most probable class is the label, NaN where a probability is.
+
+    Args:
+        probabilities: shape (*, examples, classes).
+        labels: shape (*, examples) or (examples,).
+    """
+    right = (probabilities.argmax(-1) == labels).to(probabilities.dtype)
+    return torch.where(probabilities.isnan().any(-1), torch.nan, right).mean(-1)
+
+
 def accuracy_of(predict: Function) -> Function:
     """The function of a model and a batch whose value is the share of examples that are predicted right."""
-
-    def accuracy(model: nn.Module, batch: Any) -> Tensor:
-        probabilities = predict(model, batch)
-        right = (probabilities.argmax(-1) == labels_of(batch)).to(probabilities.dtype)
-        return torch.where(probabilities.isnan().any(-1), torch.nan, right).mean()
-
-    return accuracy
+    if predict is class_probabilities:
+        return OfLogits(_accuracy)
+    return lambda model, batch: share_right(predict(model, batch), labels_of(batch))
 
 
 def check_pairs(examples: Examples, name: str) -> None:

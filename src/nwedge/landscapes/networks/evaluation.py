@@ -14,9 +14,11 @@ from torch.func import vmap
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
+from nwedge.landscapes.networks.classification import OfLogits
 from nwedge.landscapes.networks.dropout import dropping
 from nwedge.landscapes.networks.examples import Drawn, Examples
 from nwedge.landscapes.networks.functional import Function, Network
+from nwedge.landscapes.networks.stacked import Stacked
 from nwedge.landscapes.networks.strategy import BLOCK, HELD
 
 
@@ -26,13 +28,15 @@ class Evaluation:
 
     Attributes:
         network: the network.
-        strategy: "vmap" or "loop".
+        strategy: "stacked", "vmap" or "loop".
         chunk: examples evaluated at once.
+        stacked: the network as a chain of dense layers, with "stacked".
     """
 
     network: Network
     strategy: str
     chunk: int
+    stacked: Stacked | None = None
 
     def mean(
         self,
@@ -78,6 +82,9 @@ class Evaluation:
         seeds: Sequence[int] | None = None,
     ) -> Tensor:
         """function(model at the point, batch) for a block of points, on one batch or on one for each, (rows, *)."""
+        if self.stacked is not None and isinstance(function, OfLogits) and seeds is None:
+            inputs, labels = batch
+            return function.of(self.stacked(self.network.unflatten(points), inputs, per_row=per_row), labels)
         return self._each(functools.partial(self.network, function), points, statistics, batch, per_row, seeds)
 
     def seen(self, function: Function, points: Tensor, batch: Any) -> Tensor:
@@ -125,7 +132,7 @@ class Evaluation:
         per_row: bool = False,
         seeds: Sequence[int] | None = None,
     ) -> Tensor:
-        if self.strategy == "vmap" and seeds is None and len(points) > 1:  # stacking one point only costs time
+        if self.strategy != "loop" and seeds is None and len(points) > 1:  # stacking one point only costs time
             return vmap(one, (0, None if statistics is None else 0, 0 if per_row else None))(points, statistics, batch)
         values = []
         for row, point in enumerate(points):

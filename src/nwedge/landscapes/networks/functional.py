@@ -24,9 +24,11 @@ class Network:
     Attributes:
         shapes: the shape of each parameter by name, in the order of the point.
         dim: how many weights.
+        slots: for each place in a layer where a parameter stands, the name that it has in the point.
         batch_norms: the layers that take their statistics as an input.
         dropouts: the layers that are random in train mode.
-        channels_last: whether images, (examples, channels, height, width), are laid out with their channels last.
+        channels_last: whether images, (examples, channels, height, width), are laid out with their channels last, and
+            kernels alike: images of one channel have no layout of their own to go by.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -34,7 +36,7 @@ class Network:
         self.shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
         self.sizes = [parameter.numel() for parameter in model.parameters()]
         self.dim = sum(self.sizes)
-        self._slots = _slots(model)
+        self.slots = _slots(model)
         self.batch_norms = recomputed_layers(model)
         self.dropouts = [layer for layer in model.modules() if drops(layer)]
         self.channels_last = False
@@ -50,10 +52,10 @@ class Network:
             self._call(function, point, batch)
             return seen_statistics(self.batch_norms, point)
 
-    def unflatten(self, point: Tensor) -> dict[str, Tensor]:
-        """The parameters of a point (dim,) by name: views of it."""
-        pieces = zip(self.shapes.items(), point.split(self.sizes), strict=True)
-        return {name: piece.view(shape) for (name, shape), piece in pieces}
+    def unflatten(self, points: Tensor) -> dict[str, Tensor]:
+        """The parameters of a point (dim,), or of points (rows, dim), by name: views of them."""
+        pieces = zip(self.shapes.items(), points.split(self.sizes, -1), strict=True)
+        return {name: piece.view(*points.shape[:-1], *shape) for (name, shape), piece in pieces}
 
     def flatten(self, weights: Mapping[str, Tensor]) -> Tensor:
         """The point (dim,) of weights by name."""
@@ -61,9 +63,9 @@ class Network:
 
     def _call(self, function: Function, point: Tensor, batch: Any) -> Any:
         weights = self.unflatten(point)
-        slots = {f"model.{slot}": weights[name] for slot, name in self._slots.items()}
         if self.channels_last:
-            batch = pytree.tree_map(_channels_last, batch)
+            weights, batch = pytree.tree_map(_channels_last, (weights, batch))
+        slots = {f"model.{slot}": weights[name] for slot, name in self.slots.items()}
         return functional_call(self.shell, slots, (function, batch), tie_weights=False)
 
 

@@ -23,13 +23,12 @@ from nwedge.landscapes.networks.classification import (
 )
 from nwedge.landscapes.networks.curvature import hessian_products
 from nwedge.landscapes.networks.determinism import check_deterministic, check_modes
-from nwedge.landscapes.networks.evaluation import Evaluation
 from nwedge.landscapes.networks.examples import Drawn, Examples, hold, labels_of
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.initial import draw_initial
 from nwedge.landscapes.networks.minibatch import Minibatch
-from nwedge.landscapes.networks.strategy import CHUNK, VECTORS, prefers_channels_last, rule
-from nwedge.landscapes.networks.trial import channels_last_works, stacking_fails
+from nwedge.landscapes.networks.strategy import VECTORS
+from nwedge.landscapes.networks.trial import choose_evaluation
 from nwedge.landscapes.networks.weights import check_model, read_weights
 from nwedge.specs.landscapes import STRATEGIES
 
@@ -57,10 +56,11 @@ class NetworkLandscape:
             normalises by s(P), the average over chunks of the training examples of the mean and the unbiased variance
             that each layer sees there (as in `torch.optim.swa_utils.update_bn`), and differentiates through it.
         batch_size: examples that `minibatch` draws; at most all of them are drawn.
-        chunk: examples evaluated at once; None takes 2048 for "vmap" and 256 for "loop". At most 32 ("vmap") or 8
-            ("loop") such evaluations of a point are kept for the backward pass; beyond, they are recomputed there.
-        strategy: "vmap" stacks the weights of 32 points; "loop" takes one point after another; None takes "vmap" for
-            models of dense layers alone, if it works, and "loop" for all others.
+        chunk: examples evaluated at once; None takes 512 for "stacked", 2048 for "vmap" and 256 for "loop". At most
+            128, 32 or 8 such evaluations of a point are kept for the backward pass; beyond, they are recomputed there.
+        strategy: "stacked" multiplies by the stacked weights of 32 points and knows chains of dense layers with the
+            default loss; "vmap" vectorises any model over 32 points; "loop" takes one point after another; None takes
+            the first of them that works for models of dense layers alone, and "loop" for all others.
         dtype: of points, floating data and losses; None takes the parameters'.
         device: of points and data; None takes the parameters'.
 
@@ -119,17 +119,18 @@ class NetworkLandscape:
         self._network = Network(own)
         self.dim = self._network.dim
 
-        self._loss = checked_loss(loss or classification_loss)
-        self._predict = checked_predictions(predict or class_probabilities)
+        self._loss = checked_loss(loss) if loss else classification_loss
+        self._predict = checked_predictions(predict) if predict else class_probabilities
         self._training = self._examples = self._hold(own, train, "training", default_loss=loss is None)
         self._held_out = None if held_out is None else self._hold(own, held_out, "held-out", default_loss=loss is None)
         self._batch_size = batch_size
         functions = [self._loss] if predict is None else [self._loss, self._predict]
-        self._evaluation = self._choose(own, functions, strategy, chunk)
+        few = self._training.batch(EVERY, slice(PROBED))
+        self._evaluation = choose_evaluation(own, self._network, functions, few, strategy, chunk)
 
     @property
     def strategy(self) -> str:
-        """How points are evaluated: "vmap" or "loop"."""
+        """How points are evaluated: "stacked", "vmap" or "loop"."""
         return self._evaluation.strategy
 
     @property
@@ -139,7 +140,7 @@ class NetworkLandscape:
 
     @property
     def vectors_at_once(self) -> int:
-        """Vectors that may share a backward pass on a kept graph: 32 for "vmap", 1 for "loop"."""
+        """Vectors that may share a backward pass on a kept graph: 1 for "loop", else 32."""
         return VECTORS[self.strategy]
 
     @property
@@ -289,24 +290,6 @@ class NetworkLandscape:
         if result.dtype != self.dtype:
             raise TypeError(f"the loss must have the landscape's dtype, {self.dtype}; got {result.dtype}")
         return examples
-
-    def _choose(
-        self, model: nn.Module, functions: list[Function], strategy: str | None, chunk: int | None
-    ) -> Evaluation:
-        """The evaluation that is asked for or, where none is, the one that the rule says and that works."""
-        few = self._training.batch(EVERY, slice(PROBED))
-        trial = (self._network.flatten(dict(model.named_parameters())), few)
-        chosen = strategy or rule(model)
-        if chosen == "vmap":
-            reasons = [reason for one in functions if (reason := stacking_fails(self._network, one, *trial))]
-            if reasons and strategy == "vmap":
-                raise ValueError(
-                    f"strategy='vmap' cannot evaluate this model or loss ({reasons[0]}): use strategy='loop'"
-                )
-            chosen = "loop" if reasons else "vmap"
-        if chosen == "loop" and prefers_channels_last(model, self.device):
-            self._network.channels_last = all(channels_last_works(self._network, one, *trial) for one in functions)
-        return Evaluation(self._network, chosen, chunk or CHUNK[chosen])
 
 
 class PredictiveNetwork(NetworkLandscape):

@@ -1,22 +1,24 @@
 """How many points are evaluated at once, by a rule on layers and devices: a landscape is always computed alike.
 
-Stacked weights ("vmap") are faster for small dense layers; convolutions are two to three times faster in a loop over
-points, which is also always right.
+Chains of dense layers are fastest as products of stacked weights ("stacked", see stacked.py), other models of small
+dense layers under "vmap"; convolutions are two to three times faster in a loop over points, which is also always right.
 """
 
 import torch
 from torch import nn
 
-BLOCK = {"vmap": 32, "loop": 1}
+from nwedge.specs.landscapes import STRATEGIES
+
+BLOCK = {"stacked": 32, "vmap": 32, "loop": 1}
 """Points evaluated at once."""
 
-CHUNK = {"vmap": 2048, "loop": 256}
-"""Examples evaluated at once."""
+CHUNK = {"stacked": 512, "vmap": 2048, "loop": 256}
+"""Examples evaluated at once: of "stacked", what keeps the hidden units of a block of points in the cache."""
 
-VECTORS = {"vmap": 32, "loop": 1}
+VECTORS = {"stacked": 32, "vmap": 32, "loop": 1}
 """Vectors that may share a backward pass on a kept graph."""
 
-HELD = {"vmap": 32, "loop": 8}
+HELD = {"stacked": 128, "vmap": 32, "loop": 8}
 """Evaluations of one point on one chunk that may be kept for the backward pass; beyond, each is recomputed there."""
 
 DENSE = frozenset(
@@ -28,9 +30,9 @@ DENSE = frozenset(
 """Layers for which stacked weights pay."""
 
 
-def rule(model: nn.Module) -> str:
-    """The strategy for a model: "vmap" if it is made of dense layers alone, else "loop"."""
-    return "vmap" if all(type(layer) in DENSE for layer in model.modules()) else "loop"
+def rule(model: nn.Module) -> tuple[str, ...]:
+    """The strategies to be tried with a model, best first: all of them if its layers are dense, else "loop"."""
+    return STRATEGIES if all(type(layer) in DENSE for layer in model.modules()) else ("loop",)
 
 
 def prefers_channels_last(model: nn.Module, device: torch.device) -> bool:

@@ -1,40 +1,88 @@
-"""Whether a faster way of evaluating a network gives what the plain way gives, tried out on two points."""
+"""How a network is evaluated: the first strategy that gives what a plain loop gives, tried out on two points."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from nwedge.landscapes.networks.classification import OfLogits
 from nwedge.landscapes.networks.evaluation import Evaluation
 from nwedge.landscapes.networks.functional import Function, Network
+from nwedge.landscapes.networks.stacked import Stacked
+from nwedge.landscapes.networks.strategy import CHUNK, prefers_channels_last, rule
 
 
-def stacking_fails(network: Network, function: Function, point: Tensor, batch: Any) -> str | None:
-    """Why a function cannot be evaluated with stacked weights, in words, or None if it can."""
+def choose_evaluation(
+    model: nn.Module, network: Network, functions: Sequence[Function], few: Any, strategy: str | None, chunk: int | None
+) -> Evaluation:
+    """The evaluation that is asked for or, where none is, the first of the rule's that works.
+
+    Args:
+        model: as the network holds it.
+        network: the network; images are laid out with their channels last where that works and pays.
+        functions: what is evaluated: the loss first, and predictions of the user's own.
+        few: a batch to try it with.
+        strategy: one of "stacked", "vmap" and "loop", or None.
+        chunk: examples evaluated at once; None takes the strategy's own.
+
+    Raises:
+        ValueError: a strategy that cannot work.
+    """
+    point = network.flatten(dict(model.named_parameters()))
+    reason: str | None = None
+    for name in (strategy,) if strategy else rule(model):
+        try:
+            stacked = _stacked(model, network, functions[0]) if name == "stacked" else None
+        except ValueError as error:
+            reason = str(error)
+            continue
+        evaluation = Evaluation(network, name, chunk or CHUNK[name], stacked)
+        reasons = (_fails(evaluation, function, point, few) for function in functions)
+        reason = None if name == "loop" else next(filter(None, reasons), None)
+        if reason is None:
+            device = point.device
+            if name == "loop" and prefers_channels_last(model, device):
+                network.channels_last = all(_channels_last_works(network, one, point, few) for one in functions)
+            return evaluation
+    raise ValueError(f"strategy={strategy!r} cannot evaluate this model or loss ({reason}): use strategy='loop'")
+
+
+def _stacked(model: nn.Module, network: Network, loss: Function) -> Stacked:
+    if not isinstance(loss, OfLogits):
+        raise ValueError("it knows the default loss alone")
+    return Stacked(model, network.slots)
+
+
+def _fails(evaluation: Evaluation, function: Function, point: Tensor, batch: Any) -> str | None:
+    """Why a function cannot be evaluated at many points at once, in words, or None if it can."""
     try:
-        stacked = _values("vmap", network, function, point, batch)
+        stacked = _values(evaluation, function, point, batch)
     except Exception as error:  # whatever a user's function does under vmap
         return str(error).partition("\n")[0]
-    agree = _agree(stacked, _values("loop", network, function, point, batch))
+    agree = _agree(stacked, _looped(evaluation.network, function, point, batch))
     return None if agree else "its values differ from those of a loop"
 
 
-def channels_last_works(network: Network, function: Function, point: Tensor, batch: Any) -> bool:
+def _channels_last_works(network: Network, function: Function, point: Tensor, batch: Any) -> bool:
     """Whether a function has the same values with images laid out with their channels last."""
-    plain = _values("loop", network, function, point, batch)
+    plain = _looped(network, function, point, batch)
     network.channels_last = True
     try:
-        return _agree(_values("loop", network, function, point, batch), plain)
+        return _agree(_looped(network, function, point, batch), plain)
     except RuntimeError:  # a view that needs another layout
         return False
     finally:
         network.channels_last = False
 
 
-def _values(strategy: str, network: Network, function: Function, point: Tensor, batch: Any) -> Tensor:
+def _looped(network: Network, function: Function, point: Tensor, batch: Any) -> Tensor:
+    return _values(Evaluation(network, "loop", 1), function, point, batch)
+
+
+def _values(evaluation: Evaluation, function: Function, point: Tensor, batch: Any) -> Tensor:
     with torch.no_grad():
-        points = torch.stack([point, point / 2])
-        return Evaluation(network, strategy, 1).values(function, points, None, batch)
+        return evaluation.values(function, torch.stack([point, point / 2]), None, batch)
 
 
 def _agree(left: Tensor, right: Tensor) -> bool:

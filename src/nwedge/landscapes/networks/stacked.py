@@ -1,0 +1,93 @@
+"""Chains of dense layers at many points at once: the weights of the points stacked, features before examples."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+ELEMENTWISE = frozenset(
+    {nn.Identity, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish}
+    | {nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Softplus, nn.Softsign}
+    | {nn.Tanhshrink, nn.Softshrink, nn.Hardshrink}
+)
+"""Layers that act on each number alone."""
+IN_PLACE: Mapping[type[nn.Module], Callable[[Tensor], Tensor]] = {
+    nn.ReLU: torch.relu_,
+    nn.Tanh: torch.tanh_,
+    nn.Sigmoid: torch.sigmoid_,
+}
+"""Those that need no new memory where no graph is kept."""
+OFF = frozenset({nn.Dropout, nn.AlphaDropout})
+"""Layers that do nothing in a loss."""
+
+
+class Stacked:
+    """The logits of a chain of dense layers at a block of points, h <- W h + b for each layer and all points at once.
+
+    Examples come last, so that every matrix product has as many columns as there are examples; the first layers of all
+    points, which see the same examples, are one product.
+
+    Args:
+        model: an `nn.Sequential`, nested at will, of `nn.Linear`, layers that act on each number alone and, first,
+            `nn.Flatten`.
+        slots: for each place in a layer where a parameter stands, the name that it has in the point.
+
+    Raises:
+        ValueError: a model with another layer, which is named.
+    """
+
+    def __init__(self, model: nn.Module, slots: Mapping[str, str]) -> None:
+        chain = list(_chain(model, ""))
+        self._flattens = bool(chain) and _flattens(chain[0][1])
+        self._layers: list[tuple[nn.Module, str | None, str | None]] = []
+        for path, layer in chain[self._flattens :]:
+            kind = type(layer)
+            if isinstance(layer, nn.Linear) and kind is nn.Linear:
+                self._layers.append((layer, slots[f"{path}weight"], slots.get(f"{path}bias")))
+            elif kind in ELEMENTWISE:
+                self._layers.append((layer, None, None))
+            elif kind not in OFF:
+                raise ValueError(f"{kind.__name__} at {path.removesuffix('.') or 'the top'} cannot be stacked")
+
+    def __call__(self, weights: Mapping[str, Tensor], inputs: Tensor, *, per_row: bool) -> Tensor:
+        """The logits, shape (rows, classes, examples).
+
+        Args:
+            weights: the parameters of the points by name, each of shape (rows, *).
+            inputs: shape (examples, *), or (rows, examples, *) where every point has its own.
+            per_row: whether every point has its own examples.
+        """
+        hidden = (inputs.flatten(1 + per_row) if self._flattens else inputs).mT
+        fresh = False  # whether no graph and nobody else needs the numbers of this layer
+        for layer, weight, bias in self._layers:
+            if weight is not None:
+                hidden = _dense(weights[weight], None if bias is None else weights[bias], hidden)
+                fresh = not torch.is_grad_enabled()
+            elif fresh and type(layer) in IN_PLACE:
+                hidden = IN_PLACE[type(layer)](hidden)
+            else:
+                hidden = layer(hidden)
+        return hidden
+
+
+def _flattens(layer: nn.Module) -> bool:
+    return type(layer) is nn.Flatten and (layer.start_dim, layer.end_dim) == (1, -1)
+
+
+def _chain(layer: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+    """The layers of a nested chain, in order, with the prefix of their parameters' names."""
+    if type(layer) is nn.Sequential:
+        for name, part in layer.named_children():
+            yield from _chain(part, f"{path}{name}.")
+    else:
+        yield path, layer
+
+
+def _dense(weight: Tensor, bias: Tensor | None, hidden: Tensor) -> Tensor:
+    """W h + b for weights (rows, out, in) and h (in, examples), the same for all rows, or (rows, in, examples)."""
+    if hidden.ndim == 3:
+        return torch.bmm(weight, hidden) if bias is None else torch.baddbmm(bias[..., None], weight, hidden)
+    rows, out, size = weight.shape
+    weight = weight.reshape(rows * out, size)
+    product = weight @ hidden if bias is None else torch.addmm(bias.reshape(-1, 1), weight, hidden)
+    return product.view(rows, out, -1)
