@@ -24,7 +24,6 @@ class Network:
     Attributes:
         shapes: the shape of each parameter by name, in the order of the point.
         dim: how many weights.
-        slots: for each place in a layer where a parameter stands, the name that it has in the point.
         batch_norms: the layers that take their statistics as an input.
         dropouts: the layers that are random in train mode.
         channels_last: whether images, (examples, channels, height, width), are laid out with their channels last, and
@@ -36,7 +35,7 @@ class Network:
         self.shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
         self.sizes = [parameter.numel() for parameter in model.parameters()]
         self.dim = sum(self.sizes)
-        self.slots = _slots(model)
+        self._slots = _slots(model)
         self.batch_norms = recomputed_layers(model)
         self.dropouts = [layer for layer in model.modules() if drops(layer)]
         self.channels_last = False
@@ -55,7 +54,7 @@ class Network:
     def unflatten(self, points: Tensor) -> dict[str, Tensor]:
         """The parameters of a point (dim,), or of points (rows, dim), by name: views of them."""
         pieces = zip(self.shapes.items(), points.split(self.sizes, -1), strict=True)
-        return {name: piece.view(*points.shape[:-1], *shape) for (name, shape), piece in pieces}
+        return {name: piece.view((*points.shape[:-1], *shape)) for (name, shape), piece in pieces}
 
     def flatten(self, weights: Mapping[str, Tensor]) -> Tensor:
         """The point (dim,) of weights by name."""
@@ -65,7 +64,7 @@ class Network:
         weights = self.unflatten(point)
         if self.channels_last:
             weights, batch = pytree.tree_map(_channels_last, (weights, batch))
-        slots = {f"model.{slot}": weights[name] for slot, name in self.slots.items()}
+        slots = {f"model.{slot}": weights[name] for slot, name in self._slots.items()}
         return functional_call(self.shell, slots, (function, batch), tie_weights=False)
 
 

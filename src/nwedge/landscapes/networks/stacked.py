@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 ELEMENTWISE = frozenset(
     {nn.Identity, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish}
-    | {nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Softplus, nn.Softsign}
+    | {nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish, nn.Softplus, nn.Softsign}
     | {nn.Tanhshrink, nn.Softshrink, nn.Hardshrink}
 )
 """Layers that act on each number alone."""
@@ -30,24 +30,24 @@ class Stacked:
     Args:
         model: an `nn.Sequential`, nested at will, of `nn.Linear`, layers that act on each number alone and, first,
             `nn.Flatten`.
-        slots: for each place in a layer where a parameter stands, the name that it has in the point.
 
     Raises:
         ValueError: a model with another layer, which is named.
     """
 
-    def __init__(self, model: nn.Module, slots: Mapping[str, str]) -> None:
-        chain = list(_chain(model, ""))
-        self._flattens = bool(chain) and _flattens(chain[0][1])
+    def __init__(self, model: nn.Module) -> None:
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        chain = list(_chain(model))
+        self._flattens = bool(chain) and _flattens(chain[0])
         self._layers: list[tuple[nn.Module, str | None, str | None]] = []
-        for path, layer in chain[self._flattens :]:
+        for layer in chain[self._flattens :]:
             kind = type(layer)
             if isinstance(layer, nn.Linear) and kind is nn.Linear:
-                self._layers.append((layer, slots[f"{path}weight"], slots.get(f"{path}bias")))
+                self._layers.append((layer, names[id(layer.weight)], names.get(id(layer.bias))))
             elif kind in ELEMENTWISE:
                 self._layers.append((layer, None, None))
             elif kind not in OFF:
-                raise ValueError(f"{kind.__name__} at {path.removesuffix('.') or 'the top'} cannot be stacked")
+                raise ValueError(f"a chain of dense layers has no {kind.__name__} there")
 
     def __call__(self, weights: Mapping[str, Tensor], inputs: Tensor, *, per_row: bool) -> Tensor:
         """The logits, shape (rows, classes, examples).
@@ -74,13 +74,13 @@ def _flattens(layer: nn.Module) -> bool:
     return type(layer) is nn.Flatten and (layer.start_dim, layer.end_dim) == (1, -1)
 
 
-def _chain(layer: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    """The layers of a nested chain, in order, with the prefix of their parameters' names."""
+def _chain(layer: nn.Module) -> Iterator[nn.Module]:
+    """The layers of a nested chain, in order."""
     if type(layer) is nn.Sequential:
-        for name, part in layer.named_children():
-            yield from _chain(part, f"{path}{name}.")
+        for part in layer:
+            yield from _chain(part)
     else:
-        yield path, layer
+        yield layer
 
 
 def _dense(weight: Tensor, bias: Tensor | None, hidden: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def choose_evaluation(
     reason: str | None = None
     for name in (strategy,) if strategy else rule(model):
         try:
-            stacked = _stacked(model, network, functions[0]) if name == "stacked" else None
+            stacked = _stacked(model, functions[0]) if name == "stacked" else None
         except ValueError as error:
             reason = str(error)
             continue
@@ -48,10 +48,10 @@ def choose_evaluation(
     raise ValueError(f"strategy={strategy!r} cannot evaluate this model or loss ({reason}): use strategy='loop'")
 
 
-def _stacked(model: nn.Module, network: Network, loss: Function) -> Stacked:
+def _stacked(model: nn.Module, loss: Function) -> Stacked:
     if not isinstance(loss, OfLogits):
         raise ValueError("it knows the default loss alone")
-    return Stacked(model, network.slots)
+    return Stacked(model)
 
 
 def _fails(evaluation: Evaluation, function: Function, point: Tensor, batch: Any) -> str | None:
