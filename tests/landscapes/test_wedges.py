@@ -330,6 +330,7 @@ def test_bad_points_are_refused_by_every_method():
         landscape.nearest,
         landscape.nearest_wedge,
         landscape.short_basis,
+        landscape.hessian_sum,
         lambda points: landscape.containing(points, 0.1),
     )
     for method in methods:

@@ -11,7 +11,7 @@ from nwedge._random import normal
 from nwedge.landscape import Landscape
 from nwedge.landscapes.families import Complete, Sampled
 from nwedge.landscapes.orientation import draw_axes, draw_bases, draw_rotation, short_counts
-from nwedge.landscapes.profiles import PROFILES, distance_outside, profile_loss
+from nwedge.landscapes.profiles import PROFILES, distance_outside, profile_derivatives, profile_loss
 from nwedge.landscapes.tilted import TiltedLandscape
 
 ELEMENTS_AT_ONCE = 2**24
@@ -122,6 +122,32 @@ class WedgeLandscape:
         """
         return distance_outside(self._squares(points), self.thickness)
 
+    @torch.no_grad()
+    def hessian_sum(
+        self, points: Float[Tensor, "batch dim"]
+    ) -> Callable[[Float[Tensor, "vector dim"]], Float[Tensor, "vector dim"]]:
+        """The sum of the Hessians at the points, as a function of vectors: H v, shape (vector, dim), for each row v.
+
+        With c_S the coordinates of P that are short in its nearest wedge, and 0 elsewhere, q = |c_S|^2 and phi the
+        profile as a function of q, H v = sum over P of 2 phi'(q) v_S + 4 phi''(q) (c_S.v) c_S. The nearest wedges are
+        sought once; a product is then two matrix products.
+
+        Raises:
+            ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
+        """
+        mask = self._chunked(self._mask, points)
+        short = torch.where(mask, self._coordinates(points), 0)
+        slope, bend = profile_derivatives(short.square().sum(1), self.profile, self.thickness, self.width)
+        along, across = 2 * slope @ mask.to(self.dtype), 4 * bend[:, None] * short
+
+        @torch.no_grad()
+        def products(vectors: Tensor) -> Tensor:
+            coordinates = self._coordinates(vectors)
+            product = torch.addmm(coordinates * along, coordinates @ short.T, across)
+            return product if self.bases is None else product @ self.bases
+
+        return products
+
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """`count` points drawn from N(0, scale^2) per coordinate, shape (count, dim)."""
         return self.scale * normal((count, self.dim), generator, dtype=self.dtype, device=self.device)
@@ -198,6 +224,12 @@ class WedgeLandscape:
             return short.square().sum(1)
 
         return self._chunked(squares, points)
+
+    def _mask(self, coordinates: Tensor) -> Tensor:
+        """Which coordinates are short in the nearest wedge, shape (batch, axes)."""
+        rows, axes = self._family.nearest(coordinates), coordinates.shape[1]
+        mask = torch.zeros(len(rows), axes + 1, dtype=torch.bool, device=self.device)  # the last column takes the -1
+        return mask.scatter_(1, rows.where(rows >= 0, axes), True)[:, :axes]
 
     def _chunked(self, one: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
         check_points(self, points)

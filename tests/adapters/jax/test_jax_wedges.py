@@ -119,6 +119,7 @@ def test_the_torch_version_is_not_what_computes(family, monkeypatch):
     monkeypatch.setattr(WedgeLandscape, "_squares", None)
     monkeypatch.setattr(type(landscape._family), "nearest", None)
     nwedge.hvp(landscape, points, landscape.distance(points)[:, None] * points)
+    nwedge.short_directions(landscape, points[0], [0.1], generator=derive(0))
 
 
 @pytest.mark.parametrize(
