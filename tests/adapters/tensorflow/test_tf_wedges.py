@@ -118,7 +118,7 @@ def test_the_distance_is_differentiable_twice_whatever_the_profile():
 def test_short_directions_are_counted_without_the_torch_version(monkeypatch):
     landscape = TensorFlowWedges(9, 3, wedges=4)
     point = landscape.initial(1, torch.Generator().manual_seed(0))[0]
-    monkeypatch.setattr(type(landscape._family), "nearest", None)
+    monkeypatch.setattr("nwedge.landscapes.families.Sampled.find", None)
     found = nwedge.short_directions(landscape, point, [1e-3], generator=torch.Generator())
     assert found.counts.item() == 2  # of 3 short directions the radial one is not curved
 
