@@ -13,6 +13,12 @@ from torch.nn.functional import embedding_bag
 
 from nwedge.landscapes.selection import keep_smallest, smallest
 
+AXES = 4000
+"""Coordinates whose squares are transposed at once on a CPU, so that they are gathered from the cache; no power of 2,
+at which the rows would fall on the same lines of it."""
+MOST_BLOCKS = 64
+"""Of axes: where there are more, the blocks are larger."""
+
 Found = tuple[Float[Tensor, " batch"], Tensor]
 """The squared norm of the nearest wedge's short coordinates, and what tells this wedge from the others, (batch,)."""
 
@@ -51,14 +57,21 @@ class Sampled:
 
     def __init__(self, sets: Int64[Tensor, "wedges most"]) -> None:
         self.sets = sets
-        counts = (sets >= 0).sum(1)
-        self._flat = sets[sets >= 0]
-        self._offsets = counts.cumsum(0) - counts
+        wedges, flat = len(sets), sets[sets >= 0]
+        axes = int(flat.max()) + 1 if len(flat) else 0
+        self._size = max(AXES, -(-axes // MOST_BLOCKS)) if sets.device.type == "cpu" else max(1, axes)
+        place = flat // self._size * wedges + torch.nonzero(sets >= 0)[:, 0]  # the block, and in it the wedge
+        blocks = -(-axes // self._size)
+        counts = torch.bincount(place, minlength=blocks * wedges).view(blocks, wedges)
+        inside = (flat[place.argsort(stable=True)] % self._size).int().split(counts.sum(1).tolist())
+        self._blocks = list(zip(inside, (counts.cumsum(1) - counts).int(), strict=True))
 
     def squares(self, coordinates: Float[Tensor, "batch axes"]) -> Float[Tensor, "batch wedges"]:
-        """The squared norm of each wedge's short coordinates."""
-        table = coordinates.T.square().contiguous()
-        return embedding_bag(self._flat, table, self._offsets, mode="sum").T
+        """The squared norm of each wedge's short coordinates, added up one block of axes after another."""
+        sums = coordinates.new_zeros(len(self.sets), len(coordinates))
+        for (inside, first), block in zip(self._blocks, coordinates.split(self._size, dim=1), strict=False):
+            sums += embedding_bag(inside, block.square().T.contiguous(), first, mode="sum")
+        return sums.T
 
     def find(self, coordinates: Float[Tensor, "batch axes"]) -> Found:
         """The nearest wedge by its index; one whose distance is NaN counts as nearest."""

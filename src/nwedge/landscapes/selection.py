@@ -32,9 +32,9 @@ Smallest = tuple[Float[Tensor, " row"], Float[Tensor, " row"]]
 def smallest(values: Float[Tensor, "row number"], count: int) -> Smallest:
     """The sum of the `count` smallest squares of each row, NaN where a row holds NaN, and the `count`-th smallest size.
 
-    On a CPU rows are partitioned. A long one is read once: a sample gives a narrow bracket of the level; what lies below
-    is counted and added up, and what lies inside is kept, and partitioned. Where the level is not inside, which the
-    count tells, the row is read again with the next bracket.
+    On a CPU rows are partitioned. A long one is read once: a sample gives a narrow bracket of the level; what lies
+    below is counted and added up, and what lies inside is kept, and partitioned. Where the level is not inside, which
+    the count tells, the row is read again with the next bracket.
     """
     if count == 0:
         return values.new_zeros(len(values)), values.new_full((len(values),), -torch.inf)
@@ -83,7 +83,7 @@ def _mask_beyond(kept: Tensor, values: Tensor, level: Tensor, out: Tensor) -> Te
     bits = BITS[kept.dtype]
     taken = _compared(operator.gt, values.abs(), level).to(bits).sub_(1)
     torch.bitwise_and(kept.view(bits), taken, out=out.view(bits))
-    return -taken.sum(1)
+    return -taken.sum(1, dtype=bits)
 
 
 def _drop_last(result: Tensor, values: Tensor, level: Tensor, surplus: Tensor) -> None:
