@@ -24,7 +24,8 @@ class Landscape(Protocol):
     `epoch(generator)`, an iterable of views that partition the data into batches of equal size, and
     `subset(count, generator)`, the same landscape on so many of its examples. One whose `loss` may be
     differentiated twice on a graph that is kept, for many products with one Hessian, declares `vectors_at_once`: how
-    many vectors may share a backward pass by vmap, or 1 where that does not work or pay.
+    many vectors may share a backward pass by vmap, or 1 where that does not work or pay. One that knows the sum of its
+    Hessians at several points offers `hessian_sum(points)`, a function from vectors to their products with it.
     """
 
     dim: int

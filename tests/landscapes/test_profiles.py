@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nwedge.landscapes.profiles import PROFILES, distance_outside, profile_loss, safe_sqrt
+from nwedge.landscapes.profiles import PROFILES, distance_outside, profile_derivatives, profile_loss, safe_sqrt
 
 
 def derivatives(function, at):
@@ -43,6 +43,18 @@ def test_derivatives_are_zero_on_the_wedge_and_never_nan(profile, thickness, dty
         assert second[0] == 0
     else:
         torch.testing.assert_close(second[0].item(), 2.0 if profile == "squared" else 1 / 0.7**2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("thickness", [0.0, 0.3])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_closed_forms_are_the_derivatives(profile, thickness, dtype):
+    squares = torch.cat([torch.zeros(1), 10.0 ** torch.arange(-45, 3), torch.tensor([0.1, 0.8, 5.0, torch.nan])])
+    squares = squares.to(dtype)
+    _, first, second = derivatives(lambda at: profile_loss(at, profile, thickness, 0.7), squares)
+    slope, bend = profile_derivatives(squares, profile, thickness, 0.7)
+    torch.testing.assert_close(slope, first, equal_nan=True)
+    torch.testing.assert_close(bend, second, equal_nan=True)
 
 
 def test_root_keeps_nan_and_infinity():

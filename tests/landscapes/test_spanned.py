@@ -66,6 +66,24 @@ def test_loss_and_gradient_are_those_of_the_dense_product(chart: Path | Bezier |
     torch.testing.assert_close(view.loss(some), torch.stack(expected))
     (slope,) = torch.autograd.grad(torch.stack(expected).sum(), leaf)
     torch.testing.assert_close(gradient(view, some), slope)
+    losses, slopes = view.loss_and_gradient(some)
+    torch.testing.assert_close(losses, torch.stack(expected).detach())
+    assert torch.equal(slopes, gradient(view, some))
+    assert not losses.requires_grad
+    assert not slopes.requires_grad
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_the_gradient_is_that_of_a_backward_pass_through_the_loss(noise: float) -> None:
+    spanned = SpannedLandscape(wedges(noise), Sheet(points(4)), samples=3)
+    for view in (spanned, spanned.minibatch(derive(1)), spanned.minibatch([derive(2), derive(3)])):
+        leaf = spanned.initial(2, derive(0)).requires_grad_()
+        losses = view.loss(leaf)
+        found, slopes = view.loss_and_gradient(leaf)
+        torch.testing.assert_close(found, losses.detach())
+        torch.testing.assert_close(slopes, torch.autograd.grad(losses.sum(), leaf)[0])
+    none = leaf[:0].detach()
+    assert [result.shape for result in spanned.loss_and_gradient(none)] == [(0,), (0, spanned.dim)]
 
 
 def test_refusals() -> None:
@@ -75,3 +93,5 @@ def test_refusals() -> None:
     view = spanned.minibatch([derive(0), derive(1)])
     with pytest.raises(ValueError, match="drawn for 2 points, one generator each; got 1"):
         view.loss(spanned.start[None])
+    with pytest.raises(ValueError, match="drawn for 2 points, one generator each; got 1"):
+        view.loss_and_gradient(spanned.start[None])

@@ -199,8 +199,8 @@ def test_chunks_change_nothing(family, elements, monkeypatch):
     monkeypatch.setattr(module, "ELEMENTS_AT_ONCE", elements)
     chunked = wedge_landscape(family)
     kind, rows = type(chunked._family), []
-    search = kind.nearest
-    monkeypatch.setattr(kind, "nearest", lambda self, some: rows.append(some.shape) or search(self, some))
+    search = kind.find
+    monkeypatch.setattr(kind, "find", lambda self, some: rows.append(some.shape) or search(self, some))
     chunked.loss(points)
     assert sum(count for count, _ in rows) == 13
     assert all(count == 1 or count * width <= elements for count, width in rows)
@@ -330,6 +330,8 @@ def test_bad_points_are_refused_by_every_method():
         landscape.nearest,
         landscape.nearest_wedge,
         landscape.short_basis,
+        landscape.hessian_sum,
+        landscape.loss_and_gradient,
         lambda points: landscape.containing(points, 0.1),
     )
     for method in methods:

@@ -27,6 +27,7 @@ class ForeignLandscape(ABC):
     dim: int
     dtype: torch.dtype
     device: torch.device
+    hessian_sum = None  # products are the other framework's, whatever torch landscape a class also inherits from
 
     def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The loss of each point, shape (batch,); twice differentiable.

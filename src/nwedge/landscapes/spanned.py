@@ -11,7 +11,7 @@ from nwedge._checks import check_points
 from nwedge._random import derive
 from nwedge.geometry import VertexChart
 from nwedge.geometry.combination import combine
-from nwedge.landscape import Landscape, attached_loss
+from nwedge.landscape import Landscape, attached_loss, loss_and_gradient
 
 QUADRATURE = 128
 """Fixed uniform coordinates over which `loss` is averaged."""
@@ -58,7 +58,17 @@ class SpannedLandscape(Generic[C]):
     def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The mean loss over the fixed coordinates, shape (batch,)."""
         check_points(self, points)
-        return self.mean_loss(points, [self.landscape] * len(points), [self._coords] * len(points))
+        return self.mean_loss(points, *self._fixed(points))
+
+    def loss_and_gradient(
+        self, points: Float[Tensor, "batch dim"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+        """The mean losses over the fixed coordinates and their gradients, detached: (batch,) and (batch, dim)."""
+        check_points(self, points)
+        return self.mean_loss_and_gradient(points, *self._fixed(points))
+
+    def _fixed(self, points: Tensor) -> tuple[list[Landscape], list[Tensor]]:
+        return [self.landscape] * len(points), [self._coords] * len(points)
 
     def mean_loss(
         self, points: Tensor, landscapes: Sequence[Landscape], coords: Sequence[Tensor]
@@ -66,6 +76,20 @@ class SpannedLandscape(Generic[C]):
         """Row by row, the mean loss over a row's own coordinates in its own view of the landscape."""
         rows = zip(self._embed(points, coords), landscapes, strict=True)
         return torch.stack([attached_loss(view, embedded).mean() for embedded, view in rows])
+
+    def mean_loss_and_gradient(
+        self, points: Tensor, landscapes: Sequence[Landscape], coords: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+        """The `mean_loss` and its gradient, detached: W(c)^T g / len(c), with g the landscape's own gradients."""
+        if not len(points):
+            return points.new_empty(0), torch.empty_like(points)
+        with torch.enable_grad():
+            leaf = points.detach().requires_grad_()
+            embedded = self._embed(leaf, coords)
+        rows = zip(landscapes, embedded, strict=True)
+        losses, slopes = zip(*(loss_and_gradient(view, row.detach()) for view, row in rows), strict=True)
+        (gradient,) = torch.autograd.grad(embedded, leaf, [slope / len(slope) for slope in slopes])
+        return torch.stack([loss.mean() for loss in losses]), gradient
 
     def _embed(self, points: Tensor, coords: Sequence[Tensor]) -> Sequence[Tensor]:
         """`chart_at(point).embed(at)` for each point and its coordinates, without a copy of any vertices."""
@@ -106,13 +130,26 @@ class SpannedMinibatch:
         Raises:
             ValueError: another number of points than of generators.
         """
+        return self.whole.mean_loss(points, *self._drawn(points))
+
+    def loss_and_gradient(
+        self, points: Float[Tensor, "batch dim"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+        """The losses and their gradients, shapes (batch,) and (batch, dim), detached.
+
+        Raises:
+            ValueError: another number of points than of generators.
+        """
+        return self.whole.mean_loss_and_gradient(points, *self._drawn(points))
+
+    def _drawn(self, points: Tensor) -> tuple[list[Landscape], list[Tensor]]:
         check_points(self, points)
         repeats = len(points) if self.shared else 1
         if not self.shared and len(points) != len(self._views):
             raise ValueError(
                 f"this view was drawn for {len(self._views)} points, one generator each; got {len(points)}"
             )
-        return self.whole.mean_loss(points, self._views * repeats, self._coords * repeats)
+        return self._views * repeats, self._coords * repeats
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """As in the whole landscape."""

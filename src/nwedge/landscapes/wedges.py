@@ -9,9 +9,9 @@ from torch import Generator, Tensor
 from nwedge._checks import check_choice, check_integer, check_points, check_positive
 from nwedge._random import normal
 from nwedge.landscape import Landscape
-from nwedge.landscapes.families import Complete, Sampled
+from nwedge.landscapes.families import Complete, Sampled, nearest_squares
 from nwedge.landscapes.orientation import draw_axes, draw_bases, draw_rotation, short_counts
-from nwedge.landscapes.profiles import PROFILES, distance_outside, profile_loss
+from nwedge.landscapes.profiles import PROFILES, distance_outside, profile_derivatives, profile_loss
 from nwedge.landscapes.tilted import TiltedLandscape
 
 ELEMENTS_AT_ONCE = 2**24
@@ -122,6 +122,50 @@ class WedgeLandscape:
         """
         return distance_outside(self._squares(points), self.thickness)
 
+    @torch.no_grad()
+    def loss_and_gradient(
+        self, points: Float[Tensor, "batch dim"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+        """The losses and gradients in one pass, detached: phi(q) and 2 phi'(q) c_S, as `hessian_sum` names them.
+
+        Raises:
+            ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
+        """
+        check_points(self, points)
+        parts = [self._losses_and_gradients(part) for part in points.split(self._chunk)]
+        if len(parts) == 1:
+            return parts[0]
+        losses, gradients = zip(*parts, strict=True)
+        return torch.cat(losses), torch.cat(gradients)
+
+    @torch.no_grad()
+    def hessian_sum(
+        self, points: Float[Tensor, "batch dim"]
+    ) -> Callable[[Float[Tensor, "vector dim"]], Float[Tensor, "vector dim"]]:
+        """The sum of the Hessians at the points, as a function of vectors: H v, shape (vector, dim), for each row v.
+
+        With c_S the coordinates of P that are short in its nearest wedge, and 0 elsewhere, q = |c_S|^2 and phi the
+        profile as a function of q, H v = sum over P of 2 phi'(q) v_S + 4 phi''(q) (c_S.v) c_S. The nearest wedges are
+        sought once; a product is then two matrix products.
+
+        Raises:
+            ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
+        """
+        coordinates = self._chunked(lambda some: some, points)
+        key = self._chunked(lambda some: self._family.find(some)[1], points)
+        part = self._family.part
+        short, mask = (part(values, coordinates, key) for values in (coordinates, torch.ones_like(coordinates)))
+        slope, bend = profile_derivatives(short.square().sum(1), self.profile, self.thickness, self.width)
+        along, across = 2 * slope @ mask, 4 * bend[:, None] * short
+
+        @torch.no_grad()
+        def products(vectors: Tensor) -> Tensor:
+            coordinates = self._coordinates(vectors)
+            product = torch.addmm(coordinates * along, coordinates @ short.T, across)
+            return product if self.bases is None else product @ self.bases
+
+        return products
+
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """`count` points drawn from N(0, scale^2) per coordinate, shape (count, dim)."""
         return self.scale * normal((count, self.dim), generator, dtype=self.dtype, device=self.device)
@@ -154,7 +198,8 @@ class WedgeLandscape:
             ValueError: the family is complete, or the points are of another shape or device.
             TypeError: points of another dtype.
         """
-        return self._chunked(self._sampled().nearest_wedge, points)
+        family = self._sampled()
+        return self._chunked(lambda coordinates: family.find(coordinates)[1], points)
 
     @torch.no_grad()
     def containing(self, points: Float[Tensor, "batch dim"], tolerance: float) -> Bool[Tensor, "batch wedges"]:
@@ -190,17 +235,19 @@ class WedgeLandscape:
 
     def _squares(self, points: Tensor) -> Tensor:
         """The squared norm of the nearest wedge's short coordinates, differentiable on that wedge alone."""
+        return self._chunked(lambda coordinates: nearest_squares(coordinates, self._family), points)
 
-        def squares(coordinates: Tensor) -> Tensor:
-            with torch.no_grad():
-                rows = self._family.nearest(coordinates)
-            short = coordinates.gather(1, rows.clamp(min=0)).masked_fill(rows < 0, 0.0)
-            return short.square().sum(1)
-
-        return self._chunked(squares, points)
+    def _losses_and_gradients(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        coordinates, form = self._coordinates(points), (self.profile, self.thickness, self.width)
+        squares, key = self._family.find(coordinates)
+        slope = 2 * profile_derivatives(squares, *form)[0]
+        gradient = self._family.part(coordinates, coordinates, key).mul_(slope[:, None])
+        return profile_loss(squares, *form), gradient if self.bases is None else gradient @ self.bases
 
     def _chunked(self, one: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
         check_points(self, points)
+        if len(points) <= self._chunk:
+            return one(self._coordinates(points))
         return torch.cat([one(self._coordinates(part)) for part in points.split(self._chunk)])
 
     def _coordinates(self, points: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -118,15 +118,16 @@ class SmoothedHessian:
     def products(self, vectors: Float[Tensor, "vector dim"]) -> Float[Tensor, "vector dim"]:
         """H v for each row v, shape (vector, dim), as many rows at once as hold 2^22 coordinates.
 
-        Where the landscape allows, by one backward pass on a graph of the gradient that is kept (see `keep_graph`), of
-        at most 1 GiB; else by the landscape's own `hvp` or by differentiating its gradient anew.
+        By the landscape's own `hessian_sum`. Else, where the landscape allows, by one backward pass on a graph of the
+        gradient that is kept (see `keep_graph`), of at most 1 GiB; else by the landscape's own `hvp` or by
+        differentiating its gradient anew.
 
         Raises:
             ValueError, TypeError: vectors that do not belong to the landscape.
             FloatingPointError: a product that is not finite.
         """
         check_points(self.landscape, vectors, "vectors")
-        total = self._anew(vectors) if self._graph is None else self._graph.products(vectors)
+        total = self._summed(vectors)
         self.multiplied += len(vectors)
         if not bool(total.isfinite().all()):
             raise FloatingPointError("a Hessian-vector product is not finite: the loss has no curvature at this point")
@@ -147,6 +148,15 @@ class SmoothedHessian:
             units = torch.zeros(len(rows), self.dim, dtype=self.landscape.dtype, device=columns.device)
             columns[rows] = self.products(units.scatter_(1, rows[:, None], 1.0)).double()
         return (columns + columns.T) / 2
+
+    @functools.cached_property
+    def _summed(self) -> Callable[[Tensor], Tensor]:
+        """The products summed over all centres."""
+        (view, centres), *more = self._parts
+        own = getattr(view, "hessian_sum", None)
+        if own is not None and not more:
+            return own(centres)
+        return self._anew if self._graph is None else self._graph.products
 
     @functools.cached_property
     def _graph(self) -> KeptGraph | None:

@@ -117,8 +117,9 @@ def test_the_torch_version_is_not_what_computes(family, monkeypatch):
     landscape = JaxWedges(**FAMILIES[family])
     points = landscape.initial(3, derive(0, "points"))
     monkeypatch.setattr(WedgeLandscape, "_squares", None)
-    monkeypatch.setattr(type(landscape._family), "nearest", None)
+    monkeypatch.setattr(type(landscape._family), "find", None)
     nwedge.hvp(landscape, points, landscape.distance(points)[:, None] * points)
+    nwedge.short_directions(landscape, points[0], [0.1], generator=derive(0))
 
 
 @pytest.mark.parametrize(

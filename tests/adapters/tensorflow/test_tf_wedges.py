@@ -115,6 +115,14 @@ def test_the_distance_is_differentiable_twice_whatever_the_profile():
     torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-12)
 
 
+def test_short_directions_are_counted_without_the_torch_version(monkeypatch):
+    landscape = TensorFlowWedges(9, 3, wedges=4)
+    point = landscape.initial(1, torch.Generator().manual_seed(0))[0]
+    monkeypatch.setattr("nwedge.landscapes.families.Sampled.find", None)
+    found = nwedge.short_directions(landscape, point, [1e-3], generator=torch.Generator())
+    assert found.counts.item() == 2  # of 3 short directions the radial one is not curved
+
+
 def test_what_depends_on_the_seed_alone_is_inherited():
     options = {"short": [2, 4, 1], "wedges": 3, "seed": 5, "dtype": torch.float64}
     ours, theirs, points = TensorFlowWedges(9, **options), WedgeLandscape(9, **options), normal(20, 9)
