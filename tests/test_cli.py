@@ -39,7 +39,7 @@ def fit(tasks, results):
     return None
 
 
-def write(directory):
+def write(directory, results=None):
     (directory / "report.html").write_text("<html>")
     return directory / "report.html"
 

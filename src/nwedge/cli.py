@@ -122,11 +122,11 @@ def _report(directory: Path) -> int:
     from nwedge.report.document import write
     from nwedge.report.results import read
 
-    print(write(directory))
-    damaged = read(directory).damaged
-    for sentence in damaged:
+    results = read(directory)
+    print(write(directory, results))
+    for sentence in results.damaged:
         print(f"nwedge: {sentence}", file=sys.stderr)
-    return FAILED if damaged else DONE
+    return FAILED if results.damaged else DONE
 
 
 def _count(arguments: Count) -> int:

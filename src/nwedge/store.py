@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5netcdf
 import numpy as np
 import safetensors.numpy
 import xarray as xr
 
+from nwedge import _netcdf
 from nwedge._files import StoreError, remove, uninterrupted, whole
 from nwedge.plan import result_path
 from nwedge.specs.tasks import TaskSpec
@@ -152,15 +152,13 @@ _AS_IT_IS = {"_FillValue": None}
 
 @uninterrupted()
 def _load(path: Path) -> xr.Dataset:
-    options = {"engine": "h5netcdf", "mask_and_scale": False, "decode_times": False, "decode_timedelta": False}
-    with xr.open_dataset(path, **options) as file:
-        return _plain(file.load())
+    return _plain(_netcdf.read(path))
 
 
 @uninterrupted()
 def _ours(path: Path) -> dict[str, Any]:
-    with h5netcdf.File(path, "r") as file:
-        return {name: file.attrs[name] for name in (SPEC, PROVENANCE, WEIGHTS)}
+    attributes = _netcdf.attributes(path)
+    return {name: attributes[name] for name in (SPEC, PROVENANCE, WEIGHTS)}
 
 
 def _seal(path: Path) -> None:

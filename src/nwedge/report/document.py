@@ -6,11 +6,10 @@ from typing import Any
 
 import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from nwedge._files import whole
-from nwedge.report import counted, overview, parting, provenance, surface, svg, tables, words
-from nwedge.report.figures import DRAWINGS, intrinsic_dimension, style
+from nwedge.report import counted, drawing, overview, parting, provenance, surface, svg, tables, words
+from nwedge.report.figures import DRAWINGS, intrinsic_dimension
 from nwedge.report.figures import fit as fitted
 from nwedge.report.results import Results, read
 from nwedge.specs.claims import CLAIMS, Claim
@@ -18,21 +17,22 @@ from nwedge.specs.tasks import ClaimSpec
 
 REPORT, FIGURES = "report.html", "figures"
 TEMPLATE = "report.html.j2"
-FIT, SHEETS = "fit", "m-tunnels"
-"""The section and the files of the fit; the claim whose section shows the surfaces."""
+SHEETS = "m-tunnels"
+"""The claim whose section shows the surfaces."""
 MATCHING, NEEDS = "intrinsic-dimension", ("sections", "short-directions")
 """The claim whose figure shows numbers of two others, and these."""
 COUNTED, NETWORK = "short-directions", "network"
 """The claim and the landscape whose counts stand in a table beside the published ones."""
 
 
-def write(directory: Path) -> Path:
+def write(directory: Path, results: Results | None = None) -> Path:
     """Draw `figures/<claim>.svg` and `.png`, those of the fit, and `report.html` from the results in a directory.
 
     Every file is written whole or not at all; equal results give equal bytes.
 
     Args:
         directory: of a replication, with its plan, verdicts and results.
+        results: what `report.results.read` found there; None reads it.
 
     Returns:
         The path of report.html.
@@ -40,7 +40,7 @@ def write(directory: Path) -> Path:
     Raises:
         StoreError: no replication or no verdicts there, a damaged plan, or a directory that cannot be written.
     """
-    results = read(directory)
+    results = results or read(directory)
     texts = {claim.id: claim for claim in CLAIMS}
     asked, columns = overview.asked(results), overview.columns(results)
     environment = Environment(
@@ -51,15 +51,16 @@ def write(directory: Path) -> Path:
         lstrip_blocks=True,
     )
     surfaces = _surfaces(results) if SHEETS in asked else []
+    figures = drawing.files(_figures(asked, results), directory / FIGURES)
     page = environment.get_template(TEMPLATE).render(
         summary=tables.summary(results.verdicts),
         columns=[{"name": name, "title": words.title(name)} for name in columns],
         overview=overview.rows(results, columns),
         judged=bool(results.verdicts),
-        sections=[_section(claim, texts.get(claim), results, directory / FIGURES) for claim in asked],
+        sections=[_section(claim, texts.get(claim), results, figures.get(claim)) for claim in asked],
         sheets=SHEETS,
         surfaces=surfaces,
-        fit=_fit(results, directory / FIGURES),
+        fit=_fit(results, figures.get(drawing.FIT)),
         lacking=parting.missing(asked, results.datasets),
         facts=provenance.facts(results),
         seeds=provenance.seeds(results),
@@ -77,20 +78,31 @@ def write(directory: Path) -> Path:
     return path
 
 
-def _section(claim: str, text: Claim | None, results: Results, figures: Path) -> dict[str, Any]:
-    """What the page says of one claim; draws its figure."""
+def _figures(asked: Sequence[str], results: Results) -> dict[str, tuple[Any, ...]]:
+    """What there is to draw, by the name of the figure."""
+    claims = [claim for claim in asked if claim in DRAWINGS and results.datasets.get(claim)]
+    found: dict[str, tuple[Any, ...]] = {claim: (_drawn(claim, results), _verdicts(claim, results)) for claim in claims}
+    return found if results.fit is None else found | {drawing.FIT: (results.fit,)}
+
+
+def _verdicts(claim: str, results: Results) -> list[Mapping[str, Any]]:
+    return [row for row in results.verdicts if row["claim"] == claim]
+
+
+def _section(claim: str, text: Claim | None, results: Results, figure: bytes | None) -> dict[str, Any]:
+    """What the page says of one claim."""
     datasets = results.datasets.get(claim, {})
     names = words.ordered(datasets)
-    verdicts = [row for row in results.verdicts if row["claim"] == claim]
+    verdicts = _verdicts(claim, results)
     planned = [task for task in results.plan.tasks if isinstance(task, ClaimSpec) and task.claim == claim]
-    drawing = DRAWINGS.get(claim)
+    drawn = DRAWINGS.get(claim)
     return {
         "claim": claim,
         "text": text.text if text else "",
         "anchor": text.anchor if text else "",
-        "figure": _draw(claim, _drawn(claim, results), verdicts, figures) if drawing and datasets else None,
-        "caption": drawing.CAPTION if drawing else "",
-        "caveats": drawing.CAVEATS if drawing else "",
+        "figure": _inline(figure, claim, verdicts) if figure else None,
+        "caption": drawn.CAPTION if drawn else "",
+        "caveats": drawn.CAVEATS if drawn else "",
         "verdicts": [tables.verdict(row) for row in verdicts],
         "titles": [words.title(name) for name in names],
         "numbers": tables.numbers(datasets, names),
@@ -116,15 +128,14 @@ def _drawn(claim: str, results: Results) -> Mapping[str, xr.Dataset]:
     }
 
 
-def _fit(results: Results, figures: Path) -> dict[str, Any] | None:
-    """What the page says of fit.json; draws its figure."""
-    if results.fit is None:
+def _fit(results: Results, figure: bytes | None) -> dict[str, Any] | None:
+    """What the page says of fit.json."""
+    if results.fit is None or figure is None:
         return None
-    with style.applied():
-        figure = _files(fitted.figure(results.fit), FIT, figures)
     landscapes = parting.landscapes(results.fit)
     label = f"The number s of short directions by experiment, on {', '.join(one['title'] for one in landscapes)}"
-    return {"figure": svg.inline(figure, FIT, label), "caption": fitted.CAPTION, "landscapes": landscapes}
+    inlined = svg.inline(figure, drawing.FIT, label)
+    return {"figure": inlined, "caption": fitted.CAPTION, "landscapes": landscapes}
 
 
 def _surfaces(results: Results) -> list[dict[str, str]]:
@@ -140,21 +151,8 @@ def _surfaces(results: Results) -> list[dict[str, str]]:
     return found
 
 
-def _draw(claim: str, datasets: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]], folder: Path) -> str:
-    """Write the two files of a claim's figure; the SVG as a part of the page."""
-    drawing = DRAWINGS[claim]
-    with style.applied():
-        content = _files(drawing.figure(datasets, verdicts), claim, folder)
+def _inline(figure: bytes, claim: str, verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """The SVG of a claim's figure as a part of the page."""
     outcomes = "; ".join(f"{row['landscape']} {words.outcome(row['landscape'], row['outcome'])}" for row in verdicts)
-    label = f"{drawing.CAPTION.split('. ')[0]}. Outcomes: {outcomes or 'none'}."
-    return svg.inline(content, claim, label)
-
-
-def _files(figure: Figure, name: str, folder: Path) -> bytes:
-    """Write a figure as SVG and PNG; the bytes of the SVG."""
-    style.settle(figure)
-    files = {kind: svg.encode(figure, kind) for kind in ("svg", "png")}
-    for kind, content in files.items():
-        with whole(folder / f"{name}.{kind}") as temporary:
-            temporary.write_bytes(content)
-    return files["svg"]
+    label = f"{DRAWINGS[claim].CAPTION.split('. ')[0]}. Outcomes: {outcomes or 'none'}."
+    return svg.inline(figure, claim, label)

@@ -90,10 +90,13 @@ def panels(
 
 
 def settle(figure: Figure) -> None:
-    """Lay the panels out once and for all, so that every file shows the same; a second pass settles square panels."""
+    """Lay the panels out once and for all, so that every file shows the same; a second pass settles square panels.
+
+    Left without an engine for its layout, a figure is drawn once for each file, not twice.
+    """
     for _ in range(2):
-        figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+        figure.get_layout_engine().execute(figure)  # pyright: ignore[reportOptionalMemberAccess]
+    figure.set_layout_engine(None)
 
 
 def note(axes: Axes, text: str) -> None:
