@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nwedge._checks import check_points
+from nwedge._checks import check_integer, check_points
 from nwedge._random import one_per_row, spawn
-from nwedge.geometry import RandomSubspace
+from nwedge.geometry.subspace import RandomSubspaces, check_dense, stored_bytes
 from nwedge.landscape import Landscape, attached_loss, evaluate
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.descent import Schedule, descend
@@ -65,7 +65,8 @@ def section(
         landscape: any landscape.
         origins: a point of each plane, where its training starts, shape (planes, dim).
         d: the dimension of the planes, 1 <= d <= dim.
-        kind: of `nwedge.geometry.RandomSubspace`.
+        kind: of `nwedge.geometry.RandomSubspace`: "dense", "hadamard" or "sparse". All but "dense" train without a
+            matrix; the polish on a wedge model writes it out.
         seeds: the draw of each plane's directions, one integer per plane.
         lr: the learning rates in units of c, whose axes are orthonormal; a number or several.
         steps: of each descent; 0 leaves the polish alone.
@@ -77,7 +78,8 @@ def section(
 
     Raises:
         ValueError, TypeError: origins that are not the landscape's, seeds of another number than the planes, no
-            learning rate, or what `RandomSubspace` and `nwedge.descend` refuse.
+            learning rate, a wedge model whose polish needs a basis of more than 2 GiB, or what `RandomSubspace` and
+            `nwedge.descend` refuse.
 
     Source: Li et al. 2018, arXiv 1804.08838; FJ19 section 3.1, arXiv 1906.04724; for the concentration steps Rousseeuw
     and Van Driessen 2006, "Computing LTS regression for large data sets".
@@ -90,44 +92,47 @@ def section(
     rates = torch.as_tensor(lr, dtype=landscape.dtype, device=landscape.device).flatten()
     if len(rates) == 0:
         raise ValueError("lr must hold at least one learning rate; got none")
+    check_integer("d", d, 1, landscape.dim)
+    polishes = isinstance(landscape, WedgeLandscape)
+    if polishes:
+        check_dense(landscape.dim, d, landscape.dtype, "the polish on wedges needs it, so take a smaller d")
     streams = one_per_row(generator, len(origins))
-    together = max(1, BYTES_AT_ONCE // (landscape.dim * d * landscape.dtype.itemsize))
+    held = stored_bytes("dense" if polishes else kind, landscape.dim, d, landscape.dtype)
+    together = max(1, BYTES_AT_ONCE // held)
     best = []
     for first in range(0, len(origins), together):
         some = slice(first, first + together)
-        charts = [
-            RandomSubspace(landscape.dim, d, kind, seed, dtype=landscape.dtype, device=landscape.device)
-            for seed in seeds[some]
-        ]
-        planes = _Planes(landscape, origins[some], torch.stack([chart.basis for chart in charts]), len(rates))
+        chosen = RandomSubspaces(
+            landscape.dim, d, kind, seeds=seeds[some], dtype=landscape.dtype, device=landscape.device
+        )
+        planes = _Planes(landscape, origins[some], chosen, len(rates))
         found = descend(
             planes,
-            planes.initial(len(charts) * len(rates), streams[first]),
+            planes.initial(chosen.planes * len(rates), streams[first]),
             optimizer=optimizer,
-            lr=rates.repeat(len(charts)),
+            lr=rates.repeat(chosen.planes),
             steps=steps,
             schedule=schedule,
             generator=[own for stream in streams[some] for own in spawn(stream, len(rates))],
         )
-        ends = planes.embed(found.points).view(len(charts), len(rates), -1)
+        ends = planes.embed(found.points).view(chosen.planes, len(rates), -1)
+        bases = chosen.matrices() if polishes else [None] * chosen.planes
         best.extend(
-            _best(landscape, judge or landscape, own, basis, rates)
-            for own, basis in zip(ends, planes.bases, strict=True)
+            _best(landscape, judge or landscape, own, basis, rates) for own, basis in zip(ends, bases, strict=True)
         )
-    losses, points, chosen = map(torch.stack, zip(*best, strict=True))
-    return Section(losses, points, chosen)
+    return Section(*map(torch.stack, zip(*best, strict=True)))
 
 
 class _Planes:
     """Planes side by side as a landscape over their coordinates: `rates` rows of a batch in each plane, in order."""
 
-    def __init__(self, landscape: Landscape, origins: Tensor, bases: Tensor, rates: int) -> None:
-        self.landscape, self.origins, self.bases, self.rates = landscape, origins, bases, rates
-        self.dim, self.dtype, self.device = bases.shape[2], landscape.dtype, landscape.device
+    def __init__(self, landscape: Landscape, origins: Tensor, subspaces: RandomSubspaces, rates: int) -> None:
+        self.landscape, self.origins, self.subspaces, self.rates = landscape, origins, subspaces, rates
+        self.dim, self.dtype, self.device = subspaces.dim, landscape.dtype, landscape.device
 
     def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
         """The points o + Q c, each row in the plane that is its own."""
-        moves = coords.view(len(self.origins), self.rates, self.dim) @ self.bases.mT
+        moves = self.subspaces.embed(coords.view(len(self.origins), self.rates, self.dim))
         return (self.origins[:, None] + moves).flatten(0, 1)
 
     def loss(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, " batch"]:
@@ -140,16 +145,19 @@ class _Planes:
 
     def minibatch(self, generator: Generator | Sequence[Generator]) -> "_Planes":
         """The stochastic view of the whole landscape, seen through the same planes."""
-        return _Planes(self.landscape.minibatch(generator), self.origins, self.bases, self.rates)
+        return _Planes(self.landscape.minibatch(generator), self.origins, self.subspaces, self.rates)
 
 
 def _best(
-    landscape: Landscape, judge: Landscape, ends: Tensor, basis: Tensor, rates: Tensor
+    landscape: Landscape, judge: Landscape, ends: Tensor, basis: Tensor | None, rates: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The lowest loss of one plane, its point and its rate, among the ends of the descents and their polished twins."""
+    """The lowest loss of one plane, its point and its rate, among the ends of the descents and their polished twins.
+
+    `basis` is that of a plane of a wedge model, to polish them.
+    """
     rows = torch.arange(len(ends), device=ends.device)
     points = ends
-    if isinstance(landscape, WedgeLandscape):
+    if isinstance(landscape, WedgeLandscape) and basis is not None:
         polished, sources = _polished(landscape, ends, basis.double())
         points, rows = torch.cat([ends, polished]), torch.cat([rows, sources])
     losses = evaluate(judge, points)
