@@ -11,8 +11,8 @@ from torch import Generator, Tensor
 from nwedge._random import permutation, signs
 from nwedge.geometry.bases import linear
 
-FACTOR = 16
-"""The Hadamard matrix by which a transform multiplies in each pass: larger ones take longer than they spare passes."""
+SMALL, FACTOR = 64, 16
+"""The Hadamard matrix by which a transform multiplies in its only pass, and in each of several: measured on a CPU."""
 CPU_ELEMENTS, ELEMENTS = 2**17, 2**24
 """Numbers transformed at once: few enough for a processor's cache, and on other devices many enough to fill them."""
 
@@ -88,10 +88,11 @@ class Hadamard:
     def _transpose(self, vectors: Tensor) -> Tensor:
         sums = vectors.new_zeros(*vectors.shape[:2], self.d + 1)
         for part in self.parts:
-            slots = part.slots.expand(-1, vectors.shape[1], -1)
+            placed = vectors.new_zeros(*vectors.shape[:2], part.size)
             for rows in part.stretches(vectors):
                 mixed = transform(part.blocks(vectors[..., rows] * self.outer[..., rows]))
-                sums.scatter_add_(2, slots, mixed.mul_(part.blocks(self.inner[..., rows])).sum(2))
+                placed += mixed.mul_(part.blocks(self.inner[..., rows])).sum(2)
+            sums.scatter_add_(2, part.slots.expand(-1, vectors.shape[1], -1), placed)
         return sums[..., : self.d] * self.scale
 
 
@@ -136,7 +137,7 @@ def transform(x: Float[Tensor, "... size"]) -> Float[Tensor, "... size"]:
     """
     shape, width, other = x.shape, 1, torch.empty_like(x)
     while width < shape[-1]:
-        factor = min(FACTOR, shape[-1] // width)
+        factor = shape[-1] if shape[-1] <= SMALL else min(FACTOR, shape[-1] // width)
         small = sylvester(factor, x.dtype, x.device)
         if width == 1:
             torch.mm(x.view(-1, factor), small, out=other.view(-1, factor))
