@@ -1,6 +1,6 @@
 """Sections: training inside random affine planes, and the loss that each plane reaches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_integer, check_points
 from nwedge._random import one_per_row, spawn
-from nwedge.geometry.subspace import RandomSubspaces, check_dense, stored_bytes
+from nwedge.geometry.subspace import DENSE_BYTES, RandomSubspaces, check_dense, stored_bytes
 from nwedge.landscape import Landscape, attached_loss, evaluate
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.descent import Schedule, descend
@@ -18,6 +18,9 @@ ROUNDS = 20
 """The most wedges on which a descent is polished; each is nearer than the last, and a few suffice."""
 BYTES_AT_ONCE = 2**28
 """What the bases of the planes that are trained together may take: 256 MiB."""
+
+Move = Callable[[Tensor, Tensor], Tensor]
+"""From heights (short,) and slopes (short, d) to the coordinates of the least distance, (1, d)."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def section(
         origins: a point of each plane, where its training starts, shape (planes, dim).
         d: the dimension of the planes, 1 <= d <= dim.
         kind: of `nwedge.geometry.RandomSubspace`: "dense", "hadamard" or "sparse". All but "dense" train without a
-            matrix; the polish on a wedge model writes it out.
+            matrix, which the polish on a wedge model writes out. Sparse planes are not in general position to wedges
+            along the axes, so the laws of `nwedge.landscapes.theory` do not hold for them.
         seeds: the draw of each plane's directions, one integer per plane.
         lr: the learning rates in units of c, whose axes are orthonormal; a number or several.
         steps: of each descent; 0 leaves the polish alone.
@@ -116,11 +120,16 @@ def section(
             generator=[own for stream in streams[some] for own in spawn(stream, len(rates))],
         )
         ends = planes.embed(found.points).view(chosen.planes, len(rates), -1)
-        bases = chosen.matrices() if polishes else [None] * chosen.planes
-        best.extend(
-            _best(landscape, judge or landscape, own, basis, rates) for own, basis in zip(ends, bases, strict=True)
-        )
+        polished = _polished(landscape, ends, chosen, kind)
+        best.extend(_best(judge or landscape, own, *twins, rates) for own, twins in zip(ends, polished, strict=True))
     return Section(*map(torch.stack, zip(*best, strict=True)))
+
+
+def largest(landscape: Landscape, kind: str) -> int:
+    """The largest dimension of planes that `section` takes: dim, or that of a basis of 2 GiB where it needs one."""
+    if kind != "dense" and not isinstance(landscape, WedgeLandscape):
+        return landscape.dim
+    return min(landscape.dim, DENSE_BYTES // stored_bytes("dense", landscape.dim, 1, landscape.dtype))
 
 
 class _Planes:
@@ -148,30 +157,31 @@ class _Planes:
         return _Planes(self.landscape.minibatch(generator), self.origins, self.subspaces, self.rates)
 
 
-def _best(
-    landscape: Landscape, judge: Landscape, ends: Tensor, basis: Tensor | None, rates: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The lowest loss of one plane, its point and its rate, among the ends of the descents and their polished twins.
-
-    `basis` is that of a plane of a wedge model, to polish them.
-    """
-    rows = torch.arange(len(ends), device=ends.device)
-    points = ends
-    if isinstance(landscape, WedgeLandscape) and basis is not None:
-        polished, sources = _polished(landscape, ends, basis.double())
-        points, rows = torch.cat([ends, polished]), torch.cat([rows, sources])
+def _best(judge: Landscape, ends: Tensor, polished: Tensor, sources: Tensor, rates: Tensor) -> tuple[Tensor, ...]:
+    """The lowest loss of one plane, its point and its rate, among the ends of the descents and their polished twins."""
+    points = torch.cat([ends, polished])
+    rows = torch.cat([torch.arange(len(ends), device=ends.device), sources])
     losses = evaluate(judge, points)
     lowest = losses.nan_to_num(nan=torch.inf).argmin()
     return losses[lowest], points[lowest], rates[rows[lowest]]
 
 
-def _polished(landscape: WedgeLandscape, ends: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+def _polished(landscape: Landscape, ends: Tensor, planes: RandomSubspaces, kind: str) -> list[tuple[Tensor, Tensor]]:
+    """The polished twins of each plane's ends, which wedges have, and the row of the end that each started from."""
+    if not isinstance(landscape, WedgeLandscape):
+        return [(own[:0], torch.empty(0, dtype=torch.int64, device=own.device)) for own in ends]
+    move = _move if kind == "dense" else _shortest_move
+    bases = planes.matrices()
+    return [_in_plane(landscape, own, basis.double(), move) for own, basis in zip(ends, bases, strict=True)]
+
+
+def _in_plane(landscape: WedgeLandscape, ends: Tensor, basis: Tensor, move: Move) -> tuple[Tensor, Tensor]:
     """Points of a plane at the least distance from a wedge, and for each the row of the end that it started from."""
     if landscape.wedges is None:
-        found = [_on_nearest(landscape, end[None], basis) for end in ends]
+        found = [_on_nearest(landscape, end[None], basis, move) for end in ends]
         return torch.cat(found), torch.arange(len(ends), device=ends.device)
     start = ends[:1].double()
-    found = [start + _move(short @ start[0], short @ basis) @ basis.T for short in _short_bases(landscape)]
+    found = [start + move(short @ start[0], short @ basis) @ basis.T for short in _short_bases(landscape)]
     return torch.cat(found).to(ends.dtype), torch.zeros(len(found), dtype=torch.int64, device=ends.device)
 
 
@@ -185,7 +195,7 @@ def _short_bases(landscape: WedgeLandscape) -> list[Tensor]:
     return list(landscape.bases.double().split(short if isinstance(short, int) else list(short)))
 
 
-def _on_nearest(landscape: WedgeLandscape, point: Tensor, basis: Tensor) -> Tensor:
+def _on_nearest(landscape: WedgeLandscape, point: Tensor, basis: Tensor, move: Move) -> Tensor:
     """A point moved within its plane to the least distance from its nearest wedge, until that stays the same."""
     rounding = torch.finfo(point.dtype).eps * point.norm()
     reached = torch.inf
@@ -193,9 +203,9 @@ def _on_nearest(landscape: WedgeLandscape, point: Tensor, basis: Tensor) -> Tens
         heights, slopes = _seen(landscape, point, basis)
         if not reached - heights.norm() > rounding:  # no nearer wedge than the last: it is the last
             break
-        move = _move(heights, slopes)
-        reached = (heights + slopes @ move[0]).norm()
-        point = point + (move @ basis.T).to(point.dtype)
+        coords = move(heights, slopes)
+        reached = (heights + slopes @ coords[0]).norm()
+        point = point + (coords @ basis.T).to(point.dtype)
     return point
 
 
@@ -212,5 +222,10 @@ def _move(heights: Tensor, slopes: Tensor) -> Tensor:
     """The coordinates c of the least |heights + slopes c|, shape (1, d)."""
     if len(heights) == 0:
         return heights.new_zeros(1, slopes.shape[1])
-    # "gels", whose result does not depend on where in memory the arrays lie; a random plane has full rank
+    # "gels", whose result does not depend on where in memory the arrays lie; a uniform plane has full rank
     return torch.linalg.lstsq(slopes, -heights[:, None], driver="gels").solution.T
+
+
+def _shortest_move(heights: Tensor, slopes: Tensor) -> Tensor:
+    """The shortest of those coordinates, where the rank may be lower: many rows of other planes are parallel."""
+    return -(torch.linalg.pinv(slopes) @ heights)[None]
