@@ -54,6 +54,12 @@ def uniform(shape: Sequence[int], generator: Generator, *, dtype: torch.dtype, d
     return torch.rand(*shape, generator=generator, dtype=dtype, device=generator.device).to(device)
 
 
+def signs(shape: Sequence[int], generator: Generator, *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """1 or -1 with equal chances, of the given shape, drawn on the generator's device and moved to `device`."""
+    drawn = torch.randint(2, tuple(shape), generator=generator, dtype=torch.int8, device=generator.device)
+    return drawn.to(device, dtype).mul_(-2).add_(1)
+
+
 def permutation(count: int, generator: Generator) -> torch.Tensor:
     """The integers below `count` in random order, shape (count,), on the generator's device."""
     return torch.randperm(count, generator=generator, device=generator.device)

@@ -17,6 +17,7 @@ from nwedge.landscape import Landscape
 from nwedge.landscapes.controls import FlatBall, QuadraticBowl
 from nwedge.landscapes.networks.architectures import mlp
 from nwedge.landscapes.theory import section_threshold
+from nwedge.methods import sections as planes
 from nwedge.specs.claims import claim
 from nwedge.specs.configs import SectionsConfig
 
@@ -100,6 +101,18 @@ def test_a_dimension_is_trained_once_for_all_levels() -> None:
     assert search.losses.cache_info().misses == trained
     search.find(0.4)
     assert search.losses.cache_info().misses <= trained + 4
+
+
+def test_planes_are_of_the_kind_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another kind is another draw, and where no basis is stored none bounds the search."""
+    x = torch.randn(400, 6, generator=derive(0, "inputs"))
+    network = NetworkLandscape(mlp(6, 3, (8,)), (x, x[:, :3].argmax(1)), batch_size=32)
+    monkeypatch.setattr(planes, "DENSE_BYTES", 20 * network.dim * 4)
+    config = SectionsConfig(planes=2, steps=5, rates=(0.3,))
+    kinds = [dataclasses.replace(config, kind=kind) for kind in ("dense", "hadamard", "sparse")]
+    searches = [Search(network, network, one, 0) for one in kinds]
+    assert [search.most for search in searches] == [20, network.dim, network.dim]
+    assert len({search.losses(10)[0] for search in searches}) == 3
 
 
 def test_where_no_plane_succeeds_the_threshold_is_the_whole_space() -> None:

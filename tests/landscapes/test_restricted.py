@@ -10,6 +10,7 @@ from nwedge.landscapes.restricted import RestrictedLandscape
 from nwedge.landscapes.tilted import TiltedLandscape
 
 DIM = 12
+KINDS = ("dense", "hadamard", "sparse")
 
 
 def wedges(noise: float = 0.0) -> WedgeLandscape:
@@ -28,7 +29,7 @@ def views(noise: float = 0.0) -> dict[str, RestrictedLandscape]:
         "path": restrict(whole, Path(points(4))),
         "bezier": restrict(whole, Bezier(points(3))),
         "sheet": restrict(whole, Sheet(points(3))),
-        "subspace": restrict(whole, RandomSubspace(DIM, 5, dtype=torch.float64), c),
+        **{kind: restrict(whole, RandomSubspace(DIM, 5, kind, dtype=torch.float64), c) for kind in KINDS},
     }
 
 
@@ -38,15 +39,16 @@ def test_a_view_is_a_landscape(name: str, noise: float) -> None:
     check_landscape(views(noise)[name])
 
 
-def test_the_gradient_is_the_transposed_embedding_of_the_gradient() -> None:
-    view = views()["subspace"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_gradient_is_the_transposed_embedding_of_the_gradient(kind: str) -> None:
+    view = views()[kind]
     coords = torch.randn(3, 5, generator=derive(1), dtype=torch.float64)
     whole = gradient(wedges(), view.embed(coords))
     torch.testing.assert_close(gradient(view, coords), whole @ view.chart.basis)
 
 
 def test_a_view_of_a_view() -> None:
-    inner = views()["subspace"]
+    inner = views()["hadamard"]
     u, v, origin = torch.randn(3, 5, generator=derive(2), dtype=torch.float64)
     outer = restrict(inner, Plane(u, v), origin)
     coords = torch.randn(4, 2, generator=derive(3), dtype=torch.float64)

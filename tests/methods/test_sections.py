@@ -10,16 +10,17 @@ from torch import Tensor
 
 from nwedge import Landscape, NetworkLandscape, WedgeLandscape, descend, evaluate, restrict
 from nwedge._random import derive, draw_seeds
-from nwedge.geometry import RandomSubspace
+from nwedge.geometry import RandomSubspace, subspace
 from nwedge.landscapes import theory
 from nwedge.landscapes.controls import QuadraticBowl
 from nwedge.landscapes.networks.architectures import mlp
 from nwedge.methods import sections as sections_module
-from nwedge.methods.sections import Section, section
+from nwedge.methods.sections import Section, largest, section
 from nwedge.methods.thresholds import Threshold, find_threshold
 
 DIM, SHORT, RADIUS = 100, 25, 10.0
 F64 = torch.float64
+KINDS = ("dense", "hadamard", "sparse")
 ONE = WedgeLandscape(DIM, SHORT, wedges=1, dtype=torch.float64)
 
 
@@ -28,10 +29,12 @@ def at_radius(landscape: Landscape, count: int, radius: float = RADIUS, seed: in
     return radius * draws / draws.norm(dim=1, keepdim=True)
 
 
-def sections(landscape: Landscape, d: int, count: int, steps: int = 0, lr: float | list[float] = 0.1) -> Section:
+def sections(
+    landscape: Landscape, d: int, count: int, steps: int = 0, lr: float | list[float] = 0.1, kind: str = "dense"
+) -> Section:
     seeds = draw_seeds(derive(0, "planes", d), count)
     origins = at_radius(landscape, count, seed=d)
-    return section(landscape, origins, d, seeds=seeds, lr=lr, steps=steps, generator=derive(0))
+    return section(landscape, origins, d, kind=kind, seeds=seeds, lr=lr, steps=steps, generator=derive(0))
 
 
 def threshold(landscape: Landscape, level: float, count: int) -> Threshold:
@@ -41,9 +44,10 @@ def threshold(landscape: Landscape, level: float, count: int) -> Threshold:
     return find_threshold(succeeds, 8, 40)
 
 
+@pytest.mark.parametrize("kind", ["dense", "hadamard"])
 @pytest.mark.parametrize("d", [1, 10, 22])
-def test_on_one_wedge_the_mean_square_of_the_best_loss_is_the_law(d: int) -> None:
-    squares = sections(ONE, d, 64).losses.square()
+def test_on_one_wedge_the_mean_square_of_the_best_loss_is_the_law(d: int, kind: str) -> None:
+    squares = sections(ONE, d, 64, kind=kind).losses.square()
     law = float(theory.section_loss(DIM, SHORT, d, RADIUS)) ** 2
     assert squares.mean().item() == pytest.approx(law, abs=4 * squares.std().item() / 8)
 
@@ -91,19 +95,21 @@ def test_a_bowl_has_no_threshold_well_below_its_dimension() -> None:
     assert reached[2] < 1e-3
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("oriented", ["axes", "random"])
 @pytest.mark.parametrize(("wedges", "short"), [(30, 20), (None, 20), (3, [5, 20, 12])])
 def test_the_polish_ends_where_no_move_in_the_plane_comes_nearer(
-    oriented: str, wedges: int | None, short: int | list[int]
+    oriented: str, wedges: int | None, short: int | list[int], kind: str
 ) -> None:
     """At the best point of a plane the gradient of the squared distance is normal to the plane."""
     landscape = WedgeLandscape(60, short, wedges=wedges, oriented=oriented, dtype=torch.float64)
-    found = section(landscape, at_radius(landscape, 3), 9, seeds=[1, 2, 3], lr=0.1, steps=5, generator=derive(0))
+    origins = at_radius(landscape, 3)
+    found = section(landscape, origins, 9, kind=kind, seeds=[1, 2, 3], lr=0.1, steps=5, generator=derive(0))
     for seed, point, loss in zip((1, 2, 3), found.points, found.losses, strict=True):
         basis = landscape.short_basis(point[None])[0]
         gradient = basis.T @ (basis @ point)
         assert gradient.norm().item() == pytest.approx(loss.item(), abs=1e-12)
-        plane = RandomSubspace(60, 9, seed=seed, dtype=torch.float64).basis
+        plane = RandomSubspace(60, 9, kind, seed, dtype=torch.float64).basis
         assert (plane.T @ gradient).norm() < 1e-9
 
 
@@ -189,12 +195,13 @@ def test_a_float32_landscape_is_polished_to_its_rounding() -> None:
     assert found.losses.max() < 1e-5
 
 
-def test_points_lie_in_their_planes_and_have_the_losses() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_points_lie_in_their_planes_and_have_the_losses(kind: str) -> None:
     origins = at_radius(ONE, 3)
-    found = section(ONE, origins, 7, seeds=[4, 4, 9], lr=0.1, steps=3, generator=derive(0))
+    found = section(ONE, origins, 7, kind=kind, seeds=[4, 4, 9], lr=0.1, steps=3, generator=derive(0))
     torch.testing.assert_close(evaluate(ONE, found.points), found.losses)
     for origin, point, seed in zip(origins, found.points, (4, 4, 9), strict=True):
-        basis = RandomSubspace(DIM, 7, seed=seed, dtype=torch.float64).basis
+        basis = RandomSubspace(DIM, 7, kind, seed, dtype=torch.float64).basis
         moved = point - origin
         assert moved.norm() > 0.1
         torch.testing.assert_close(basis @ (basis.T @ moved), moved)
@@ -220,16 +227,37 @@ def test_each_plane_is_trained_as_if_it_were_alone() -> None:
     torch.testing.assert_close(together.points[1], alone.points[0], rtol=1e-10, atol=1e-10)
 
 
-def test_a_network_trains_in_its_planes_with_minibatches() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_trains_in_its_planes_with_minibatches(kind: str) -> None:
     inputs = torch.randn(64, 6, generator=derive(0, "inputs"))
     network = NetworkLandscape(mlp(6, 3, (8,)), (inputs, inputs[:, :3].argmax(1)), batch_size=16)
     origins = network.initial(2, derive(0, "start"))
     small, large = (
-        section(network, origins, d, seeds=[0, 1], lr=[0.01, 0.1], steps=60, generator=derive(0)).losses
+        section(network, origins, d, kind=kind, seeds=[0, 1], lr=[0.01, 0.1], steps=60, generator=derive(0)).losses
         for d in (2, 40)
     )
     assert (large < 0.5 * small).all()
     assert (large < 0.5 * evaluate(network, origins)).all()
+
+
+def test_a_network_needs_no_basis_for_planes_of_other_kinds_than_dense(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no room for a basis, wedges and dense planes are refused, and the largest plane is the whole space."""
+    inputs = torch.randn(64, 6, generator=derive(0, "inputs"))
+    network = NetworkLandscape(mlp(6, 3, (8,)), (inputs, inputs[:, :3].argmax(1)), batch_size=16)
+    settings: dict[str, Any] = {"seeds": [0, 1], "lr": 0.1, "steps": 3, "generator": derive(0)}
+    for module in (subspace, sections_module):
+        monkeypatch.setattr(module, "DENSE_BYTES", 20 * network.dim * 4)
+    assert [largest(network, kind) for kind in KINDS] == [20, network.dim, network.dim]
+    assert [largest(ONE, kind) for kind in KINDS] == [8, 8, 8]
+    origins = network.initial(2, derive(0))
+    for kind in ("hadamard", "sparse"):
+        assert section(network, origins, 40, kind=kind, **settings).losses.isfinite().all()
+        with pytest.raises(ValueError, match=r"dense basis of 100 x 40 takes .* the polish on wedges needs it"):
+            section(ONE, at_radius(ONE, 2), 40, kind=kind, **settings)
+    with pytest.raises(ValueError, match=r"kind='hadamard' or 'sparse'"):
+        section(network, origins, 40, **settings)
+    with pytest.raises(ValueError, match="kind must be one of 'dense', 'hadamard', 'sparse'; got 'fastfood'"):
+        section(network, origins, 4, kind="fastfood", **settings)
 
 
 class Broken:

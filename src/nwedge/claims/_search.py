@@ -8,9 +8,8 @@ from jaxtyping import Float
 from torch import Generator
 
 from nwedge._random import derive, draw_seeds
-from nwedge.geometry.subspace import DENSE_BYTES
 from nwedge.landscape import Landscape, evaluate
-from nwedge.methods.sections import section
+from nwedge.methods.sections import largest, section
 from nwedge.methods.thresholds import find_threshold, most_visited
 from nwedge.specs.configs import SectionsConfig
 
@@ -57,8 +56,7 @@ class Search:
         self, landscape: Landscape, judge: Landscape, config: SectionsConfig, seed: int, *, factor: float = 1.0
     ) -> None:
         self.landscape, self.judge, self.config, self.seed, self.factor = landscape, judge, config, seed, factor
-        held = DENSE_BYTES // (landscape.dim * landscape.dtype.itemsize)
-        self.most = min(landscape.dim, held, config.most or landscape.dim)
+        self.most = min(largest(landscape, config.kind), config.most or landscape.dim)
         self.losses = cache(self._losses)
 
     def find(self, level: float, guess: float = 1.0) -> Found:
@@ -93,6 +91,7 @@ class Search:
             self.landscape,
             self.factor * self.landscape.initial(config.planes, derive(self.seed, "origins", *names)),
             d,
+            kind=config.kind,
             seeds=draw_seeds(derive(self.seed, "directions", *names), config.planes),
             lr=config.rates,
             steps=config.steps,

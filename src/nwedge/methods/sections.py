@@ -1,15 +1,15 @@
 """Sections: training inside random affine planes, and the loss that each plane reaches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nwedge._checks import check_points
+from nwedge._checks import check_integer, check_points
 from nwedge._random import one_per_row, spawn
-from nwedge.geometry import RandomSubspace
+from nwedge.geometry.subspace import DENSE_BYTES, RandomSubspaces, check_dense, stored_bytes
 from nwedge.landscape import Landscape, attached_loss, evaluate
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.descent import Schedule, descend
@@ -18,6 +18,9 @@ ROUNDS = 20
 """The most wedges on which a descent is polished; each is nearer than the last, and a few suffice."""
 BYTES_AT_ONCE = 2**28
 """What the bases of the planes that are trained together may take: 256 MiB."""
+
+Move = Callable[[Tensor, Tensor], Tensor]
+"""From heights (short,) and slopes (short, d) to the coordinates of the least distance, (1, d)."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ def section(
         landscape: any landscape.
         origins: a point of each plane, where its training starts, shape (planes, dim).
         d: the dimension of the planes, 1 <= d <= dim.
-        kind: of `nwedge.geometry.RandomSubspace`.
+        kind: of `nwedge.geometry.RandomSubspace`: "dense", "hadamard" or "sparse". All but "dense" train without a
+            matrix, which the polish on a wedge model writes out. Sparse planes are not in general position to wedges
+            along the axes, so the laws of `nwedge.landscapes.theory` do not hold for them.
         seeds: the draw of each plane's directions, one integer per plane.
         lr: the learning rates in units of c, whose axes are orthonormal; a number or several.
         steps: of each descent; 0 leaves the polish alone.
@@ -77,7 +82,8 @@ def section(
 
     Raises:
         ValueError, TypeError: origins that are not the landscape's, seeds of another number than the planes, no
-            learning rate, or what `RandomSubspace` and `nwedge.descend` refuse.
+            learning rate, a wedge model whose polish needs a basis of more than 2 GiB, or what `RandomSubspace` and
+            `nwedge.descend` refuse.
 
     Source: Li et al. 2018, arXiv 1804.08838; FJ19 section 3.1, arXiv 1906.04724; for the concentration steps Rousseeuw
     and Van Driessen 2006, "Computing LTS regression for large data sets".
@@ -90,44 +96,52 @@ def section(
     rates = torch.as_tensor(lr, dtype=landscape.dtype, device=landscape.device).flatten()
     if len(rates) == 0:
         raise ValueError("lr must hold at least one learning rate; got none")
+    check_integer("d", d, 1, landscape.dim)
+    polishes = isinstance(landscape, WedgeLandscape)
+    if polishes:
+        check_dense(landscape.dim, d, landscape.dtype, "the polish on wedges needs it, so take a smaller d")
     streams = one_per_row(generator, len(origins))
-    together = max(1, BYTES_AT_ONCE // (landscape.dim * d * landscape.dtype.itemsize))
+    held = stored_bytes("dense" if polishes else kind, landscape.dim, d, landscape.dtype)
+    together = max(1, BYTES_AT_ONCE // held)
     best = []
     for first in range(0, len(origins), together):
         some = slice(first, first + together)
-        charts = [
-            RandomSubspace(landscape.dim, d, kind, seed, dtype=landscape.dtype, device=landscape.device)
-            for seed in seeds[some]
-        ]
-        planes = _Planes(landscape, origins[some], torch.stack([chart.basis for chart in charts]), len(rates))
+        chosen = RandomSubspaces(
+            landscape.dim, d, kind, seeds=seeds[some], dtype=landscape.dtype, device=landscape.device
+        )
+        planes = _Planes(landscape, origins[some], chosen, len(rates))
         found = descend(
             planes,
-            planes.initial(len(charts) * len(rates), streams[first]),
+            planes.initial(chosen.planes * len(rates), streams[first]),
             optimizer=optimizer,
-            lr=rates.repeat(len(charts)),
+            lr=rates.repeat(chosen.planes),
             steps=steps,
             schedule=schedule,
             generator=[own for stream in streams[some] for own in spawn(stream, len(rates))],
         )
-        ends = planes.embed(found.points).view(len(charts), len(rates), -1)
-        best.extend(
-            _best(landscape, judge or landscape, own, basis, rates)
-            for own, basis in zip(ends, planes.bases, strict=True)
-        )
-    losses, points, chosen = map(torch.stack, zip(*best, strict=True))
-    return Section(losses, points, chosen)
+        ends = planes.embed(found.points).view(chosen.planes, len(rates), -1)
+        polished = _polished(landscape, ends, chosen, kind)
+        best.extend(_best(judge or landscape, own, *twins, rates) for own, twins in zip(ends, polished, strict=True))
+    return Section(*map(torch.stack, zip(*best, strict=True)))
+
+
+def largest(landscape: Landscape, kind: str) -> int:
+    """The largest dimension of planes that `section` takes: dim, or that of a basis of 2 GiB where it needs one."""
+    if kind != "dense" and not isinstance(landscape, WedgeLandscape):
+        return landscape.dim
+    return min(landscape.dim, DENSE_BYTES // stored_bytes("dense", landscape.dim, 1, landscape.dtype))
 
 
 class _Planes:
     """Planes side by side as a landscape over their coordinates: `rates` rows of a batch in each plane, in order."""
 
-    def __init__(self, landscape: Landscape, origins: Tensor, bases: Tensor, rates: int) -> None:
-        self.landscape, self.origins, self.bases, self.rates = landscape, origins, bases, rates
-        self.dim, self.dtype, self.device = bases.shape[2], landscape.dtype, landscape.device
+    def __init__(self, landscape: Landscape, origins: Tensor, subspaces: RandomSubspaces, rates: int) -> None:
+        self.landscape, self.origins, self.subspaces, self.rates = landscape, origins, subspaces, rates
+        self.dim, self.dtype, self.device = subspaces.dim, landscape.dtype, landscape.device
 
     def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
         """The points o + Q c, each row in the plane that is its own."""
-        moves = coords.view(len(self.origins), self.rates, self.dim) @ self.bases.mT
+        moves = self.subspaces.embed(coords.view(len(self.origins), self.rates, self.dim))
         return (self.origins[:, None] + moves).flatten(0, 1)
 
     def loss(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, " batch"]:
@@ -140,30 +154,34 @@ class _Planes:
 
     def minibatch(self, generator: Generator | Sequence[Generator]) -> "_Planes":
         """The stochastic view of the whole landscape, seen through the same planes."""
-        return _Planes(self.landscape.minibatch(generator), self.origins, self.bases, self.rates)
+        return _Planes(self.landscape.minibatch(generator), self.origins, self.subspaces, self.rates)
 
 
-def _best(
-    landscape: Landscape, judge: Landscape, ends: Tensor, basis: Tensor, rates: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _best(judge: Landscape, ends: Tensor, polished: Tensor, sources: Tensor, rates: Tensor) -> tuple[Tensor, ...]:
     """The lowest loss of one plane, its point and its rate, among the ends of the descents and their polished twins."""
-    rows = torch.arange(len(ends), device=ends.device)
-    points = ends
-    if isinstance(landscape, WedgeLandscape):
-        polished, sources = _polished(landscape, ends, basis.double())
-        points, rows = torch.cat([ends, polished]), torch.cat([rows, sources])
+    points = torch.cat([ends, polished])
+    rows = torch.cat([torch.arange(len(ends), device=ends.device), sources])
     losses = evaluate(judge, points)
     lowest = losses.nan_to_num(nan=torch.inf).argmin()
     return losses[lowest], points[lowest], rates[rows[lowest]]
 
 
-def _polished(landscape: WedgeLandscape, ends: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+def _polished(landscape: Landscape, ends: Tensor, planes: RandomSubspaces, kind: str) -> list[tuple[Tensor, Tensor]]:
+    """The polished twins of each plane's ends, which wedges have, and the row of the end that each started from."""
+    if not isinstance(landscape, WedgeLandscape):
+        return [(own[:0], torch.empty(0, dtype=torch.int64, device=own.device)) for own in ends]
+    move = _move if kind == "dense" else _shortest_move
+    bases = planes.matrices()
+    return [_in_plane(landscape, own, basis.double(), move) for own, basis in zip(ends, bases, strict=True)]
+
+
+def _in_plane(landscape: WedgeLandscape, ends: Tensor, basis: Tensor, move: Move) -> tuple[Tensor, Tensor]:
     """Points of a plane at the least distance from a wedge, and for each the row of the end that it started from."""
     if landscape.wedges is None:
-        found = [_on_nearest(landscape, end[None], basis) for end in ends]
+        found = [_on_nearest(landscape, end[None], basis, move) for end in ends]
         return torch.cat(found), torch.arange(len(ends), device=ends.device)
     start = ends[:1].double()
-    found = [start + _move(short @ start[0], short @ basis) @ basis.T for short in _short_bases(landscape)]
+    found = [start + move(short @ start[0], short @ basis) @ basis.T for short in _short_bases(landscape)]
     return torch.cat(found).to(ends.dtype), torch.zeros(len(found), dtype=torch.int64, device=ends.device)
 
 
@@ -177,7 +195,7 @@ def _short_bases(landscape: WedgeLandscape) -> list[Tensor]:
     return list(landscape.bases.double().split(short if isinstance(short, int) else list(short)))
 
 
-def _on_nearest(landscape: WedgeLandscape, point: Tensor, basis: Tensor) -> Tensor:
+def _on_nearest(landscape: WedgeLandscape, point: Tensor, basis: Tensor, move: Move) -> Tensor:
     """A point moved within its plane to the least distance from its nearest wedge, until that stays the same."""
     rounding = torch.finfo(point.dtype).eps * point.norm()
     reached = torch.inf
@@ -185,9 +203,9 @@ def _on_nearest(landscape: WedgeLandscape, point: Tensor, basis: Tensor) -> Tens
         heights, slopes = _seen(landscape, point, basis)
         if not reached - heights.norm() > rounding:  # no nearer wedge than the last: it is the last
             break
-        move = _move(heights, slopes)
-        reached = (heights + slopes @ move[0]).norm()
-        point = point + (move @ basis.T).to(point.dtype)
+        coords = move(heights, slopes)
+        reached = (heights + slopes @ coords[0]).norm()
+        point = point + (coords @ basis.T).to(point.dtype)
     return point
 
 
@@ -204,5 +222,10 @@ def _move(heights: Tensor, slopes: Tensor) -> Tensor:
     """The coordinates c of the least |heights + slopes c|, shape (1, d)."""
     if len(heights) == 0:
         return heights.new_zeros(1, slopes.shape[1])
-    # "gels", whose result does not depend on where in memory the arrays lie; a random plane has full rank
+    # "gels", whose result does not depend on where in memory the arrays lie; a uniform plane has full rank
     return torch.linalg.lstsq(slopes, -heights[:, None], driver="gels").solution.T
+
+
+def _shortest_move(heights: Tensor, slopes: Tensor) -> Tensor:
+    """The shortest of those coordinates, where the rank may be lower: many rows of other planes are parallel."""
+    return -(torch.linalg.pinv(slopes) @ heights)[None]

@@ -37,7 +37,7 @@ class SectionsConfig(Spec):
     the radius scan, factors of the plane's origin; `planes`: of each dimension; `rates`: the learning rates tried in
     each plane; `steps`: of each descent; `resolution`: the finest ratio between neighbouring dimensions of the search;
     `most`: the largest dimension tried (None: all that there are); `examples`: of the data that the losses reached are
-    taken on (None: all).
+    taken on (None: all); `kind`: of `nwedge.geometry.RandomSubspace`: "dense", "hadamard" or "sparse".
     """
 
     level: float = LEVEL
@@ -49,6 +49,7 @@ class SectionsConfig(Spec):
     resolution: float = 1.1
     most: int | None = None
     examples: int | None = None
+    kind: str = "dense"
 
 
 @dataclass(frozen=True, kw_only=True)
