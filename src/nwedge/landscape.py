@@ -229,8 +229,10 @@ class _OwnCurvature(torch.autograd.Function):
 
 def row_finite(values: Float[Tensor, "batch ..."]) -> Bool[Tensor, " batch"]:
     """Whether every value of a row is finite, shape (batch,)."""
-    largest = values.abs().flatten(1).amax(1) if values.ndim > 1 else values  # NaN counts as largest
-    return torch.isfinite(largest)
+    if values.ndim == 1:
+        return torch.isfinite(values)
+    rows = values.flatten(1)
+    return torch.isfinite(rows.amax(1)) & torch.isfinite(rows.amin(1))  # NaN counts as both
 
 
 def _double_backward(landscape: Landscape, points: Tensor, vectors: Tensor) -> Tensor:
