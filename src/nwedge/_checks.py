@@ -66,7 +66,7 @@ def check_integer(name: str, value: int, least: int, most: int | None = None) ->
 
 
 def check_indices(indices: Tensor, count: int) -> None:
-    """Refuse anything but indices of some of `count` examples, integers of shape (at least 1,) (TypeError, ValueError)."""
+    """Refuse anything but indices of some of `count` examples, shape (at least 1,) (TypeError, ValueError)."""
     if indices.is_floating_point() or indices.dtype == torch.bool:
         raise TypeError(f"indices must be integers; got {indices.dtype}")
     if indices.ndim != 1 or not len(indices):

@@ -23,7 +23,8 @@ class Landscape(Protocol):
     whose expectation is not `loss` (dropout) declares `unbiased = False`. Landscapes on finite data may offer
     `epoch(generator)`, an iterable of views that partition the data into batches of equal size, and what `Separable`
     names. One whose `loss` may be differentiated twice on a graph that is kept, for many products with one Hessian,
-    declares `vectors_at_once`: how many vectors may share a backward pass by vmap, or 1 where that does not work or pay.
+    declares `vectors_at_once`: how many vectors may share a backward pass by vmap, or 1 where that does not work or
+    pay.
     """
 
     dim: int

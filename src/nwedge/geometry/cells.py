@@ -11,8 +11,8 @@ from torch import Tensor
 class Lattice:
     """The places at which cells may have corners: integer positions from 0 to `side` along each axis.
 
-    Cells of level 0 have the side 2^levels, those of level k the side 2^(levels - k). The code of a position interleaves
-    the bits of its coordinates (Morton 1966), so that the codes of the positions in a cell follow one another.
+    Cells of level 0 have the side 2^levels, those of level k the side 2^(levels - k). The code of a position
+    interleaves the bits of its coordinates (Morton 1966), so that the positions in a cell have consecutive codes.
 
     Attributes:
         dim: 1 or 2.
@@ -100,7 +100,9 @@ class Cells:
         """The row of the cell that holds the square of side 1 above each position, which is below `side`."""
         return torch.searchsorted(self.lattice.codes(self.first), self.lattice.codes(positions), right=True) - 1
 
-    def weights(self, rows: Int64[Tensor, " batch"], places: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch corner"]:
+    def weights(
+        self, rows: Int64[Tensor, " batch"], places: Float[Tensor, "batch dim"]
+    ) -> Float[Tensor, "batch corner"]:
         """How much each corner of a cell counts at a place in it: (multi)linear interpolation."""
         t = ((places - self.first[rows]) / self.sides[rows, None])[:, None]
         return torch.where(self.lattice.grid(1) == 1, t, 1 - t).prod(2)

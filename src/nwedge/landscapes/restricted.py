@@ -48,7 +48,7 @@ class RestrictedLandscape:
         return points if self.origin is None else self.origin + points
 
     def loss(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, " batch"]:
-        """The loss of the whole landscape at these coordinates, shape (batch,), some of whose points are held at once."""
+        """The loss of the whole landscape at these coordinates, shape (batch,); few of its points are held at once."""
         return torch.cat([attached_loss(self.landscape, self.embed(part)) for part in self._parts(points)])
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count coords"]:

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_points
 from nwedge._random import choose, permutation
-from nwedge.landscape import ELEMENTS_AT_ONCE, Separable
+from nwedge.landscape import ELEMENTS_AT_ONCE, Landscape, Separable
 from nwedge.methods.tolerance import allowed, check_tolerance
 
 FIRST = 1024
@@ -38,7 +38,7 @@ class Estimate:
 
 
 def estimate(
-    landscape: Separable,
+    landscape: Landscape,
     points: Float[Tensor, "batch dim"],
     *,
     tolerance: float,
@@ -110,7 +110,7 @@ def estimate(
 
 
 def _features(known: Tensor) -> Tensor:
-    """Uncorrelated combinations of the finite losses of the anchors, of mean 0 and variance 1, shape (examples, few)."""
+    """Uncorrelated combinations of the anchors' losses, where finite, of mean 0 and variance 1, (examples, few)."""
     known = known[known.isfinite().all(1)]
     known = known - known.mean(1, keepdim=True)
     known = known / known.square().mean(1, keepdim=True).sqrt().clamp(min=torch.finfo(known.dtype).tiny)

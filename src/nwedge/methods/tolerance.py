@@ -13,5 +13,5 @@ def check_tolerance(tolerance: float, floor: float) -> None:
 
 
 def allowed(losses: Float[Tensor, "*batch"], tolerance: float, floor: float) -> Float[Tensor, "*batch"]:
-    """tolerance * max(|loss|, floor); NaN where a loss is NaN."""
+    """The largest error, tolerance * max(|loss|, floor); NaN where a loss is NaN."""
     return tolerance * losses.abs().clamp(min=floor)

@@ -47,7 +47,12 @@ def test_they_are_the_losses_of_batches_of_one(kind, loss, chunk, dtype) -> None
 
 
 def test_a_landscape_on_finite_data_is_separable() -> None:
-    landscape = NetworkLandscape(mlp(64, 3, (5,)).double(), (images(torch.float64)[0].flatten(1), images(torch.float32)[1]), loss=smooth, batch_size=7)
+    landscape = NetworkLandscape(
+        mlp(64, 3, (5,)).double(),
+        (images(torch.float64)[0].flatten(1), images(torch.float32)[1]),
+        loss=smooth,
+        batch_size=7,
+    )
     assert isinstance(landscape, Separable)
     check_landscape(landscape)
 
@@ -56,7 +61,9 @@ def test_a_loss_that_is_no_mean_over_examples_is_refused() -> None:
     def summed(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return cross_entropy(model(batch[0]), batch[1], reduction="sum")
 
-    landscape = NetworkLandscape(mlp(64, 3, (5,)), (images(torch.float32)[0].flatten(1), images(torch.float32)[1]), loss=summed)
+    landscape = NetworkLandscape(
+        mlp(64, 3, (5,)), (images(torch.float32)[0].flatten(1), images(torch.float32)[1]), loss=summed
+    )
     with pytest.raises(ValueError, match=r"must be the mean over the examples of the batch; got .* on 8 examples"):
         landscape.example_losses(landscape.initial(1, derive(1)))
 
