@@ -293,14 +293,7 @@ class NetworkLandscape:
     def _of_examples(self, function: Function, points: Tensor) -> Tensor:
         """A function that has a value for each example, at all points, shape (batch, examples, *), without a graph."""
         with torch.no_grad():
-            statistics, evaluation = self._statistics(points), self._evaluation
-            parts = [self._examples.batch(EVERY, part) for part, _ in evaluation.chunks(self.examples)]
-            return torch.cat(
-                [
-                    torch.cat([evaluation.values(function, points[rows], statistics[rows], part) for part in parts], 1)
-                    for rows in evaluation.blocks(points)
-                ]
-            )
+            return self._evaluation.each(function, points, self._statistics(points), self._examples)
 
     def _view(self, indices: Tensor, seeds: list[int]) -> Minibatch:
         return Minibatch(self, self._evaluation, self._loss, Drawn(self._examples, indices), seeds)
