@@ -39,7 +39,7 @@ def timings() -> Iterator[Timing]:
         f"the same on 2,000 examples, {len(axis)} x {len(axis)} points, refined to 2 %: {fewer:.0f} x fewer points",
         lambda: _refined(few),
         lambda: evaluate(few, fine),
-        rounds=3,
+        rounds=1,
     )
 
 

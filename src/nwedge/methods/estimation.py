@@ -99,7 +99,7 @@ def estimate(
     errors[anchored] = 0 * losses[anchored]
     left = torch.ones(len(points), dtype=torch.bool, device=points.device).index_fill_(0, anchored, False)
     rows = left.nonzero()[:, 0]
-    while len(rows):
+    while len(rows) and fit.count < total:
         more = min(total, max(FIRST, round(fit.count * GROWTH))) - fit.count
         fit.add(rows, landscape, points[rows], order[fit.count : fit.count + more])
         losses[rows], errors[rows] = fit.losses(rows)
