@@ -224,7 +224,8 @@ def test_several_inputs_in_the_users_structure():
 def test_a_loss_of_ones_own():
     landscape = KerasLandscape(dense(), TRAIN, loss=lambda y, p: tf.reduce_sum(p, 1) * tf.cast(y, p.dtype))
     points = landscape.initial(2, generator())
-    predicted = KerasLandscape(dense(), TRAIN)._evaluation.outputs(landscape._drawn, tf.constant(points.numpy()))
+    evaluation = KerasLandscape(dense(), TRAIN)._evaluation
+    predicted = evaluation.each("outputs", landscape._drawn, tf.constant(points.numpy()))
     expected = (predicted.numpy().sum(2) * TRAIN[1]).mean(1)
     np.testing.assert_allclose(landscape.loss(points), expected, rtol=1e-4)
 
