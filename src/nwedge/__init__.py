@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nwedge.claims.examine import examine as examine
     from nwedge.landscape import Landscape as Landscape
     from nwedge.landscape import Predictive as Predictive
+    from nwedge.landscape import Separable as Separable
     from nwedge.landscape import evaluate as evaluate
     from nwedge.landscape import gradient as gradient
     from nwedge.landscape import hvp as hvp
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from nwedge.landscapes.wedges import WedgeLandscape as WedgeLandscape
     from nwedge.methods.curvature import short_directions as short_directions
     from nwedge.methods.descent import descend as descend
+    from nwedge.methods.estimation import estimate as estimate
     from nwedge.methods.probes import radial_width as radial_width
+    from nwedge.methods.refinement import refine as refine
     from nwedge.methods.sheets import m_tunnel as m_tunnel
     from nwedge.methods.tunnels import tunnel as tunnel
     from nwedge.testing import check_landscape as check_landscape
@@ -30,15 +33,18 @@ _HOMES = {
     "Landscape": "nwedge.landscape",
     "NetworkLandscape": "nwedge.landscapes.networks.network",
     "Predictive": "nwedge.landscape",
+    "Separable": "nwedge.landscape",
     "WedgeLandscape": "nwedge.landscapes.wedges",
     "check_landscape": "nwedge.testing",
     "descend": "nwedge.methods.descent",
+    "estimate": "nwedge.methods.estimation",
     "evaluate": "nwedge.landscape",
     "examine": "nwedge.claims.examine",
     "gradient": "nwedge.landscape",
     "hvp": "nwedge.landscape",
     "m_tunnel": "nwedge.methods.sheets",
     "radial_width": "nwedge.methods.probes",
+    "refine": "nwedge.methods.refinement",
     "restrict": "nwedge.landscapes.restricted",
     "short_directions": "nwedge.methods.curvature",
     "tunnel": "nwedge.methods.tunnels",

@@ -65,6 +65,17 @@ def check_integer(name: str, value: int, least: int, most: int | None = None) ->
         raise ValueError(f"{name} must be {wanted}; got {value}")
 
 
+def check_indices(indices: Tensor, count: int) -> None:
+    """Refuse anything but indices of some of `count` examples, shape (at least 1,) (TypeError, ValueError)."""
+    if indices.is_floating_point() or indices.dtype == torch.bool:
+        raise TypeError(f"indices must be integers; got {indices.dtype}")
+    if indices.ndim != 1 or not len(indices):
+        raise ValueError(f"indices must have shape (at least 1,); got {tuple(indices.shape)}")
+    least, most = int(indices.min()), int(indices.max())
+    if least < 0 or most >= count:
+        raise ValueError(f"indices must be between 0 and {count - 1}; got {least if least < 0 else most}")
+
+
 def same_device(left: torch.device, right: torch.device) -> bool:
     """Whether two devices are one: `cuda` without an index is the current CUDA device."""
 

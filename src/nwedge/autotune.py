@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nwedge._random import derive
+from nwedge._random import choose, derive
 from nwedge.build import build
 from nwedge.landscape import evaluate, gradient
 from nwedge.specs.landscapes import NetworkSpec
@@ -72,7 +72,7 @@ def _work(spec: NetworkSpec, strategy: str, chunk: int) -> Callable[[], float] |
     """The losses and gradients of a few points, which are waited for also on a GPU; None where a candidate cannot."""
     try:
         whole: Any = build(replace(spec, strategy=strategy, chunk=chunk))
-        landscape = whole.subset(EXAMPLES, derive(0, "autotune", "examples"))
+        landscape = whole.take(choose(whole.examples, EXAMPLES, derive(0, "autotune", "examples")))
         points = landscape.initial(POINTS, derive(0, "autotune", "points"))
 
         def work() -> float:

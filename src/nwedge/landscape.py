@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -21,11 +21,11 @@ class Landscape(Protocol):
     A landscape may also offer `gradient(points)`, `loss_and_gradient(points)` and `hvp(points, vectors)`; the free
     functions of this module use them when present, and the rest of the package calls only the free functions. A view
     whose expectation is not `loss` (dropout) declares `unbiased = False`. Landscapes on finite data may offer
-    `epoch(generator)`, an iterable of views that partition the data into batches of equal size, and
-    `subset(count, generator)`, the same landscape on so many of its examples. One whose `loss` may be
-    differentiated twice on a graph that is kept, for many products with one Hessian, declares `vectors_at_once`: how
-    many vectors may share a backward pass by vmap, or 1 where that does not work or pay. One that knows the sum of its
-    Hessians at several points offers `hessian_sum(points)`, a function from vectors to their products with it.
+    `epoch(generator)`, an iterable of views that partition the data into batches of equal size, and what `Separable`
+    names. One whose `loss` may be differentiated twice on a graph that is kept, for many products with one Hessian,
+    declares `vectors_at_once`: how many vectors may share a backward pass by vmap, or 1 where that does not work or
+    pay. One that knows the sum of its Hessians at several points offers `hessian_sum(points)`, a function from vectors
+    to their products with it.
     """
 
     dim: int
@@ -63,6 +63,24 @@ class Predictive(Landscape, Protocol):
 
     def accuracy(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The fraction of examples whose most probable class is the label."""
+        ...
+
+
+@runtime_checkable
+class Separable(Landscape, Protocol):
+    """A landscape on finite data, whose loss is the mean over its examples."""
+
+    @property
+    def examples(self) -> int:
+        """The number of examples."""
+        ...
+
+    def take(self, indices: Int[Tensor, " count"]) -> "Separable":
+        """The same landscape on some of its examples."""
+        ...
+
+    def example_losses(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples"]:
+        """The loss of every example at each point, without a graph."""
         ...
 
 

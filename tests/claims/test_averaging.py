@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 from nwedge import NetworkLandscape, WedgeLandscape
-from nwedge._random import derive
+from nwedge._random import choose, derive
 from nwedge.claims import averaging
 from nwedge.claims._cycles import cyclical_runs, last_ends, stable
 from nwedge.claims.runs import Run, Runs, run, train
@@ -94,7 +94,7 @@ def test_training_losses_are_taken_on_the_same_few_examples_at_all_points() -> N
     landscape = classifier()
     runs = cycled(landscape, (0.05, 0.5), cycle=20)
     found = averaging.measure(landscape, Runs(runs), AveragingConfig(snapshots=4, examples=20), derive(3))
-    few = landscape.subset(20, derive(3))
+    few = landscape.take(choose(landscape.examples, 20, derive(3)))
     for one in runs:
         np.testing.assert_allclose(
             found["snapshot_loss"].sel(rate=one.spec.lr), evaluate(few, one.points[-4:]), rtol=1e-12

@@ -3,9 +3,21 @@
 import pytest
 import torch
 
-from nwedge import WedgeLandscape, check_landscape, gradient, hvp, restrict, tunnel
+from nwedge import (
+    NetworkLandscape,
+    Predictive,
+    Separable,
+    WedgeLandscape,
+    check_landscape,
+    gradient,
+    hvp,
+    restrict,
+    tunnel,
+)
 from nwedge._random import derive
 from nwedge.geometry import Bezier, Line, Path, Plane, RandomSubspace, Sheet
+from nwedge.landscapes import restricted
+from nwedge.landscapes.networks.architectures import mlp
 from nwedge.landscapes.restricted import RestrictedLandscape
 from nwedge.landscapes.tilted import TiltedLandscape
 
@@ -109,3 +121,31 @@ def test_what_wraps_a_landscape_uses_its_own_gradient() -> None:
     torch.testing.assert_close(gradient(tilted, b[None]) - gradient(whole, b[None]), slope)
     found = tunnel(whole, a, b, steps=20, generator=derive(3))
     assert found.barrier < found.line_barrier or found.line_barrier == 0
+
+
+def test_a_view_of_a_landscape_on_finite_data_is_one() -> None:
+    x = torch.randn(30, 4, generator=derive(0), dtype=torch.float64)
+    for loss in (None, lambda model, batch: (model(batch[0]).sum(1) - batch[1]).square().mean()):
+        network = NetworkLandscape(mlp(4, 3, (5,)).double(), (x, torch.arange(30) % 3), loss=loss)
+        a, b, c = network.initial(3, derive(1))
+        view = restrict(network, Plane(a, b), c)
+        check_landscape(view)
+        assert isinstance(view, Separable)
+        assert isinstance(view, Predictive) == isinstance(network, Predictive)
+        coords = torch.randn(4, 2, generator=derive(2), dtype=torch.float64)
+        assert view.examples == 30
+        torch.testing.assert_close(view.example_losses(coords), network.example_losses(view.embed(coords)))
+        some = torch.tensor([3, 8, 1])
+        torch.testing.assert_close(view.take(some).loss(coords), network.take(some).loss(view.embed(coords)))
+    assert not isinstance(views()["plane"], Separable)
+
+
+def test_few_points_of_a_large_landscape_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    view, coords = views()["plane"], torch.randn(10, 2, generator=derive(4), dtype=torch.float64)
+    whole, sizes = view.loss(coords), []
+    own = view.landscape.loss
+    monkeypatch.setattr(view.landscape, "loss", lambda points: sizes.append(len(points)) or own(points))
+    monkeypatch.setattr(restricted, "ELEMENTS_AT_ONCE", 4 * DIM + 1)
+    torch.testing.assert_close(view.loss(coords), whole)
+    assert sizes == [4, 4, 2]
+    assert view.loss(coords[:0]).shape == (0,)

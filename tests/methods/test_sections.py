@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nwedge import Landscape, NetworkLandscape, WedgeLandscape, descend, evaluate, restrict
-from nwedge._random import derive, draw_seeds
+from nwedge._random import choose, derive, draw_seeds
 from nwedge.geometry import RandomSubspace, subspace
 from nwedge.landscapes import theory
 from nwedge.landscapes.controls import QuadraticBowl
@@ -160,7 +160,7 @@ def test_the_same_draw_ends_at_the_same_point_wherever_its_memory_lies() -> None
 def test_losses_are_taken_where_the_judge_says() -> None:
     inputs = torch.randn(64, 6, generator=derive(0, "inputs"))
     network = NetworkLandscape(mlp(6, 3, (8,)), (inputs, inputs[:, :3].argmax(1)), batch_size=16)
-    few = network.subset(20, derive(1))
+    few = network.take(choose(network.examples, 20, derive(1)))
     found = section(
         network, network.initial(2, derive(0)), 10, seeds=[0, 1], lr=0.1, steps=5, judge=few, generator=derive(0)
     )

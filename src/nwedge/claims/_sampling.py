@@ -6,13 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nwedge.landscape import Landscape, evaluate
+from nwedge._random import choose
+from nwedge.landscape import Landscape, Separable, evaluate
 
 
 def sampled(landscape: Landscape, examples: int | None, generator: Generator) -> Landscape:
     """A network of any framework on so many of its examples; any other landscape, and every one for None, as it is."""
-    subset: Callable[[int, Generator], Landscape] | None = getattr(landscape, "subset", None)
-    return landscape if examples is None or subset is None else subset(examples, generator)
+    if examples is None or not isinstance(landscape, Separable):
+        return landscape
+    return landscape.take(choose(landscape.examples, examples, generator))
 
 
 def on_samples(

@@ -4,27 +4,32 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from nwedge._checks import check_points, check_same_shape, same_device
 from nwedge.geometry import Chart
-from nwedge.landscape import Landscape, Predictive, attached_loss
+from nwedge.landscape import ELEMENTS_AT_ONCE, Landscape, Predictive, Separable, attached_loss
 
 
 def restrict(landscape: Landscape, chart: Chart, origin: Tensor | None = None) -> "RestrictedLandscape":
     """The landscape L'(c) = L(embed(c)), or L(origin + embed(c)) for a chart of displacements.
 
     Args:
-        landscape: any landscape; if it is predictive, so is the result.
+        landscape: any landscape; if it is predictive or on finite data, so is the result.
         chart: Line, Path, Bezier and Sheet embed to points; Plane and RandomSubspace to displacements.
         origin: shape (dim,); to be given with a chart of displacements, and only then.
 
     Raises:
         ValueError: a chart of another dimension, dtype or device, or an origin that is missing or too much.
     """
-    kind = RestrictedPredictive if isinstance(landscape, Predictive) else RestrictedLandscape
-    return kind(landscape, chart, origin)
+    kinds = {
+        (False, False): RestrictedLandscape,
+        (True, False): RestrictedPredictive,
+        (False, True): RestrictedSeparable,
+        (True, True): RestrictedClassifier,
+    }
+    return kinds[isinstance(landscape, Predictive), isinstance(landscape, Separable)](landscape, chart, origin)
 
 
 class RestrictedLandscape:
@@ -43,8 +48,8 @@ class RestrictedLandscape:
         return points if self.origin is None else self.origin + points
 
     def loss(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, " batch"]:
-        """The loss of the whole landscape at these coordinates, shape (batch,)."""
-        return attached_loss(self.landscape, self.embed(points))
+        """The loss of the whole landscape at these coordinates, shape (batch,); few of its points are held at once."""
+        return torch.cat([attached_loss(self.landscape, self.embed(part)) for part in self._parts(points)])
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count coords"]:
         """Coordinates to start from, as the chart draws them."""
@@ -53,6 +58,10 @@ class RestrictedLandscape:
     def minibatch(self, generator: Generator | Sequence[Generator]) -> "RestrictedLandscape":
         """The stochastic view of the whole landscape, seen through the same chart."""
         return RestrictedLandscape(self.landscape.minibatch(generator), self.chart, self.origin)
+
+    def _parts(self, coords: Tensor) -> Sequence[Tensor]:
+        """Coordinates whose points are held at once: as many as have 2^22 coordinates in the whole landscape."""
+        return coords.split(max(1, ELEMENTS_AT_ONCE // self.chart.ambient))
 
 
 class RestrictedPredictive(RestrictedLandscape):
@@ -64,7 +73,7 @@ class RestrictedPredictive(RestrictedLandscape):
     def held_out(self) -> "RestrictedPredictive | Any":  # as in NetworkLandscape
         """The held-out data seen through the same chart; None where there are none."""
         unseen = self.landscape.held_out
-        return None if unseen is None else RestrictedPredictive(unseen, self.chart, self.origin)
+        return None if unseen is None else type(self)(unseen, self.chart, self.origin)
 
     def predict(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch examples classes"]:
         """The probability of each class for each example."""
@@ -73,6 +82,31 @@ class RestrictedPredictive(RestrictedLandscape):
     def accuracy(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, " batch"]:
         """The fraction of examples whose most probable class is the label."""
         return self.landscape.accuracy(self.embed(points))
+
+
+class RestrictedSeparable(RestrictedLandscape):
+    """A landscape on finite data seen through a chart."""
+
+    landscape: Separable
+
+    @property
+    def examples(self) -> int:
+        """The number of examples."""
+        return self.landscape.examples
+
+    def take(self, indices: Int[Tensor, " count"]) -> "RestrictedSeparable":
+        """Some of the examples seen through the same chart."""
+        return type(self)(self.landscape.take(indices), self.chart, self.origin)
+
+    def example_losses(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch examples"]:
+        """The loss of every example at these coordinates, without a graph."""
+        return torch.cat([self.landscape.example_losses(self.embed(part)) for part in self._parts(points)])
+
+
+class RestrictedClassifier(RestrictedPredictive, RestrictedSeparable):
+    """A predictive landscape on finite data seen through a chart."""
+
+    landscape: Any
 
 
 def _check_fit(landscape: Landscape, chart: Chart, origin: Tensor | None) -> None:

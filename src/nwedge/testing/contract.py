@@ -6,7 +6,7 @@ from torch import Tensor
 
 from nwedge._checks import check_points
 from nwedge._random import derive
-from nwedge.testing import derivatives, losses, minibatches, predictions, purity, restriction
+from nwedge.testing import derivatives, examples, losses, minibatches, predictions, purity, restriction
 from nwedge.testing.case import Case
 
 POINTS = 4
@@ -33,6 +33,7 @@ LAWS = (
     purity.predictions_change_nothing,
     predictions.predictions_are_probabilities,
     predictions.held_out_is_alike,
+    examples.examples_make_up_the_loss,
 )
 """One small function a law; an earlier one is what a later one stands on."""
 
@@ -42,7 +43,8 @@ def check_landscape(landscape: Any, *, points: Tensor | None = None, seed: int =
 
     The laws: dim, dtype and device; initial points; one loss a point; nothing but the result changes (points, modules,
     global state); two calls agree; a point's loss does not depend on its batch; gradient and hvp agree with central
-    differences; restriction commutes with embedding; minibatches have the loss as their expectation; probabilities.
+    differences; restriction commutes with embedding; minibatches have the loss as their expectation; probabilities;
+    the losses of examples have the loss as their mean.
 
     Two losses are equal up to rounding, as sums may be taken in another order: 1e-9 of the largest in float64, 1e-4 in
     float32. Derivatives are judged by the median over 8 pairs of a point and a direction, as a step may cross a kink.

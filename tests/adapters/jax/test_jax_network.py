@@ -13,7 +13,7 @@ jax = pytest.importorskip("jax")
 jnp = jax.numpy
 
 import nwedge  # noqa: E402
-from nwedge._random import derive  # noqa: E402
+from nwedge._random import choose, derive  # noqa: E402
 from nwedge.adapters.jax import JaxLandscape  # noqa: E402
 from nwedge.adapters.jax.bridge import precision  # noqa: E402
 
@@ -146,13 +146,25 @@ def test_no_points_have_no_losses(strategy):
 
 def test_subsets_and_epochs(landscape):
     points = landscape.initial(2, derive(0, "points"))
-    some = landscape.subset(60, derive(0, "subset"))
+    some = landscape.take(choose(landscape.examples, 60, derive(0, "subset")))
     assert (some.examples, some.predict(points).shape) == (60, (2, 60, 10))
     views = landscape.epoch(derive(0, "epoch"))
     assert len(views) == 10
     torch.testing.assert_close(torch.stack([view.loss(points) for view in views]).mean(0), landscape.loss(points))
     with pytest.raises(ValueError, match="drawn for 3 points, one generator each; got 2"):
         landscape.minibatch([derive(0, i) for i in range(3)]).loss(points)
+
+
+@pytest.mark.parametrize("strategy", ["vmap", "loop"])
+def test_the_losses_of_examples_are_those_of_the_examples_alone(strategy):
+    landscape = regression(strategy=strategy)
+    points = torch.randn(3, landscape.dim, generator=derive(0, "points"))
+    losses = landscape.example_losses(points)
+    torch.testing.assert_close(losses.mean(1), landscape.loss(points))
+    few = torch.tensor([5, 0, 7])
+    singles = torch.stack([landscape.take(one[None]).loss(points) for one in few], 1)
+    torch.testing.assert_close(losses[:, few], singles)
+    torch.testing.assert_close(landscape.take(few).example_losses(points), singles)
 
 
 def test_nan_is_counted_not_hidden(landscape):

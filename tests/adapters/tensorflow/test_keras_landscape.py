@@ -12,6 +12,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 import nwedge
+from nwedge._random import choose
 from nwedge.adapters.tensorflow import KerasLandscape
 from nwedge.adapters.tensorflow.keras import PredictiveKeras, _check_point
 
@@ -153,8 +154,8 @@ def test_held_out_data_subsets_and_copies_are_of_the_same_kind():
         (landscape, 120),
         (landscape.held_out, 30),
         (landscape.held_out.held_out, 30),
-        (landscape.subset(7, generator()), 7),
-        (landscape.subset(500, generator()), 120),
+        (landscape.take(choose(landscape.examples, 7, generator())), 7),
+        (landscape.take(choose(landscape.examples, 500, generator())), 120),
         (copy.copy(landscape), 120),
     ):
         assert type(other) is PredictiveKeras
@@ -163,8 +164,21 @@ def test_held_out_data_subsets_and_copies_are_of_the_same_kind():
         assert other.predict(landscape.initial(2, generator())).shape == (2, count, 10)
     assert type(copy.copy(regression())) is KerasLandscape
     assert KerasLandscape(dense(), TRAIN).held_out is None
-    with pytest.raises(ValueError, match="count must be at least 1"):
-        landscape.subset(0, generator())
+    with pytest.raises(ValueError, match="indices must be between 0 and 119; got 120"):
+        landscape.take(torch.tensor([120]))
+
+
+@pytest.mark.parametrize("chunk", [7, None])
+def test_the_losses_of_examples_are_those_of_the_examples_alone(chunk):
+    for landscape in (KerasLandscape(dense(), TRAIN, chunk=chunk), regression()):
+        points = landscape.initial(3, generator())
+        losses = landscape.example_losses(points)
+        assert losses.shape == (3, landscape.examples)
+        torch.testing.assert_close(losses.mean(1), landscape.loss(points))
+        few = torch.tensor([5, 0, 17])
+        singles = torch.stack([landscape.take(one[None]).loss(points) for one in few], 1)
+        torch.testing.assert_close(losses[:, few], singles, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(landscape.take(few).example_losses(points), singles, rtol=1e-4, atol=1e-5)
 
 
 def test_the_model_runs_in_inference_mode_also_in_minibatches():
@@ -210,7 +224,8 @@ def test_several_inputs_in_the_users_structure():
 def test_a_loss_of_ones_own():
     landscape = KerasLandscape(dense(), TRAIN, loss=lambda y, p: tf.reduce_sum(p, 1) * tf.cast(y, p.dtype))
     points = landscape.initial(2, generator())
-    predicted = KerasLandscape(dense(), TRAIN)._evaluation.outputs(landscape._drawn, tf.constant(points.numpy()))
+    evaluation = KerasLandscape(dense(), TRAIN)._evaluation
+    predicted = evaluation.each("outputs", landscape._drawn, tf.constant(points.numpy()))
     expected = (predicted.numpy().sum(2) * TRAIN[1]).mean(1)
     np.testing.assert_allclose(landscape.loss(points), expected, rtol=1e-4)
 

@@ -11,7 +11,7 @@ from jax import Array
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from nwedge._checks import check_choice, check_integer, check_points
+from nwedge._checks import check_choice, check_indices, check_integer, check_points
 from nwedge._random import choose, draw_seeds, partition
 from nwedge.adapters.foreign import ForeignLandscape
 from nwedge.adapters.jax.bridge import DTYPES, precision, to_jax, to_torch
@@ -131,16 +131,24 @@ class JaxLandscape(ForeignLandscape):
         """The same function on the held-out data, or None where none were given; its own held-out data are the same."""
         return None if self._held_out is None else self._with(self._held_out)
 
-    def subset(self, count: int, generator: Generator) -> "JaxLandscape":
-        """The same function on `count` of its examples, drawn without replacement; all of them if there are fewer.
+    def take(self, indices: Int[Tensor, " count"]) -> "JaxLandscape":
+        """The same function on some of its examples.
 
         Raises:
-            ValueError, TypeError: a count that is no positive integer.
+            ValueError, TypeError: indices that are none, or not of examples.
         """
-        check_integer("count", count, 1)
+        check_indices(indices, self.examples)
         with precision(self.dtype):
-            indices = self._placed(choose(self.examples, count, generator))
-            return self._with(self._examples.take(to_jax(indices, self._weights.home)))
+            return self._with(self._examples.take(to_jax(self._placed(indices), self._weights.home)))
+
+    def example_losses(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples"]:
+        """The loss of every example, of batches of one, shape (batch, examples), without a graph; their mean is `loss`.
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape.
+        """
+        check_points(self, points)
+        return self._programs.each(self._each, (points.detach(),), self._seen())
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """`count` fresh initialisations by `init`, shape (count, dim), with keys drawn from the generator.
@@ -222,8 +230,11 @@ class JaxLandscape(ForeignLandscape):
             value, slope = jax.value_and_grad(at)(point, batch)
             return jnp.append(slope, value)
 
+        def each(point: Array, batch: Any) -> Array:
+            return jax.vmap(lambda one: at(point, jax.tree.map(lambda leaf: leaf[None], one)))(batch)
+
         compiled = self._programs.compiled
-        self._loss, self._both, self._product = compiled(at), compiled(both), compiled(product)
+        self._loss, self._both, self._product, self._each = map(compiled, (at, both, product, each))
 
     def _hold(self, apply_fn: Function | None, loss: Function, params: Any, data: Any, name: str) -> Examples:
         """The examples, once the functions have been traced on a few of them."""

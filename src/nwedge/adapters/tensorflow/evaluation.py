@@ -95,16 +95,16 @@ class Evaluation:
             total = functools.reduce(operator.add, chunks)
             return total / tf.cast(drawn.count, total.dtype)
 
-    def outputs(self, drawn: Drawn, points: tf.Tensor) -> tf.Tensor:
-        """The model's outputs for each point and example, shape (batch, examples, classes)."""
+    def each(self, kind: str, drawn: Drawn, points: tf.Tensor) -> tf.Tensor:
+        """A value for each point and example: "losses", shape (batch, examples), or "outputs", with their own axes."""
         with tf.device(self.network.place):
-            return tf.concat([self._chunk("outputs", drawn, start, points) for start in self._starts(drawn)], 1)
+            return tf.concat([self._chunk(kind, drawn, start, points) for start in self._starts(drawn)], 1)
 
     def _starts(self, drawn: Drawn) -> range:
         return range(0, drawn.count, self.chunk)
 
     def _chunk(self, kind: str, drawn: Drawn, start: int, *rows: tf.Tensor) -> tf.Tensor:
-        """The sums over a chunk of the examples, or the outputs for them."""
+        """The sums over a chunk of the examples, or a value for each of them."""
         size = min(self.chunk, drawn.count)
         stacked = self._dense and self.network.dim * size <= STACKED_WORK and length(rows[0]) > 0
         function = self._function(kind, stacked, drawn.kind)
@@ -136,6 +136,7 @@ class Evaluation:
             "gradient": self._both_sums,
             "product": self._product_sum,
             "accuracy": self._right_sum,
+            "losses": self._losses,
             "outputs": lambda point, inputs, targets: tf.cast(self.network.outputs(point, inputs), dtype),
         }[kind]
 
@@ -165,7 +166,10 @@ class Evaluation:
         return tf.function(all_points, input_signature=[*signature, *self._specification], autograph=False)
 
     def _loss_sum(self, point: tf.Tensor, inputs: Any, targets: Any) -> tf.Tensor:
-        return tf.reduce_sum(self._loss(targets, self.network.outputs(point, inputs)))
+        return tf.reduce_sum(self._losses(point, inputs, targets))
+
+    def _losses(self, point: tf.Tensor, inputs: Any, targets: Any) -> tf.Tensor:
+        return self._loss(targets, self.network.outputs(point, inputs))
 
     def _gradient_sum(self, point: tf.Tensor, inputs: Any, targets: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """The sum of the losses, and its gradient."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from nwedge._checks import check_integer, check_points
+from nwedge._checks import check_indices, check_integer, check_points
 from nwedge._random import choose, partition
 from nwedge.adapters.foreign import ForeignLandscape
 from nwedge.adapters.tensorflow.bridge import DTYPES, to_tensorflow, to_torch
@@ -183,16 +183,24 @@ class KerasLandscape(_Seen):
         """The same model on the held-out data, or None where none were given; its held-out data are its own."""
         return None if self._held_out is None else self._on(self._held_out)
 
-    def subset(self, count: int, generator: Generator) -> "KerasLandscape":
-        """The same model on `count` of its examples, drawn without replacement; all of them if there are fewer.
+    def take(self, indices: Int[Tensor, " count"]) -> "KerasLandscape":
+        """The same model on some of its examples.
 
         Raises:
-            ValueError, TypeError: a count that is no positive integer.
+            ValueError, TypeError: indices that are none, or not of examples.
         """
-        check_integer("count", count, 1)
-        chosen = to_tensorflow(choose(self.examples, count, generator))
+        check_indices(indices, self.examples)
         with tf.device(self._network.place):
-            return self._on(self._drawn.examples.take(chosen))
+            return self._on(self._drawn.examples.take(to_tensorflow(indices)))
+
+    def example_losses(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples"]:
+        """The loss of every example, shape (batch, examples), without a graph; their mean is `loss`.
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape.
+        """
+        check_points(self, points)
+        return to_torch(self._evaluation.each("losses", self._drawn, to_tensorflow(points)))
 
     def minibatch(self, generator: Generator | Sequence[Generator]) -> KerasMinibatch:
         """A view on `batch_size` examples drawn without replacement, in inference mode.
@@ -283,7 +291,7 @@ class PredictiveKeras(KerasLandscape):
             ValueError, TypeError: points that do not belong to the landscape.
         """
         check_points(self, points)
-        outputs = self._evaluation.outputs(self._drawn, to_tensorflow(points))
+        outputs = self._evaluation.each("outputs", self._drawn, to_tensorflow(points))
         with tf.device(self._network.place):
             return to_torch(tf.nn.softmax(outputs) if self._from_logits else outputs)
 

@@ -37,9 +37,13 @@ def _over_classes(softmax: Callable[[Tensor, int], Tensor], logits: Tensor) -> T
     return softmax(logits.mT, -1).mT if side_by_side else softmax(logits, -2)
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def _cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
     picked = labels.long()[..., None, :].expand(*logits.shape[:-2], 1, -1)
-    return -_over_classes(torch.log_softmax, logits).gather(-2, picked).mean((-2, -1))
+    return -_over_classes(torch.log_softmax, logits).gather(-2, picked).squeeze(-2)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return _cross_entropies(logits, labels).mean(-1)
 
 
 def _probabilities(logits: Tensor, labels: Tensor) -> Tensor:
@@ -50,6 +54,8 @@ def _accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     return share_right(_probabilities(logits, labels), labels)
 
 
+cross_entropies = OfLogits(_cross_entropies)
+"""The cross-entropy of model(x) and y for each example of a batch (x, y), shape (examples,)."""
 classification_loss = OfLogits(_cross_entropy)
 """Mean cross-entropy of model(x) and y, for a batch (x, y)."""
 class_probabilities = OfLogits(_probabilities)

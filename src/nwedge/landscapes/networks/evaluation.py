@@ -87,6 +87,16 @@ class Evaluation:
             return function.of(self.stacked(self.network.unflatten(points), inputs, per_row=per_row), labels)
         return self._each(functools.partial(self.network, function), points, statistics, batch, per_row, seeds)
 
+    def each(self, function: Function, points: Tensor, statistics: Tensor, examples: Examples) -> Tensor:
+        """A function that has a value for each example of a batch, at all points, shape (batch, examples, *)."""
+        parts = [examples.batch(slice(None), part) for part, _ in self.chunks(examples.count)]
+        return torch.cat(
+            [
+                torch.cat([self.values(function, points[rows], statistics[rows], part) for part in parts], 1)
+                for rows in self.blocks(points)
+            ]
+        )
+
     def seen(self, function: Function, points: Tensor, batch: Any) -> Tensor:
         """What the BatchNorm layers see at a block of points on one batch, shape (rows, statistics)."""
         return self._each(lambda point, _, batch: self.network.statistics(function, point, batch), points, None, batch)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from nwedge._checks import check_choice, check_integer, check_points, check_same_shape
+from nwedge._checks import check_choice, check_indices, check_integer, check_points, check_same_shape
 from nwedge._random import choose, draw_seeds, partition
 from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed
 from nwedge.landscapes.networks.classification import (
@@ -20,9 +20,11 @@ from nwedge.landscapes.networks.classification import (
     checked_predictions,
     class_probabilities,
     classification_loss,
+    cross_entropies,
 )
 from nwedge.landscapes.networks.curvature import hessian_products
 from nwedge.landscapes.networks.determinism import check_deterministic, check_modes
+from nwedge.landscapes.networks.example_losses import OneByOne
 from nwedge.landscapes.networks.examples import Drawn, Examples, hold, labels_of
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.initial import draw_initial
@@ -127,6 +129,8 @@ class NetworkLandscape:
         functions = [self._loss] if predict is None else [self._loss, self._predict]
         few = self._training.batch(EVERY, slice(PROBED))
         self._evaluation = choose_evaluation(own, self._network, functions, few, strategy, chunk)
+        point = self._network.flatten(dict(own.named_parameters()))
+        self._each = cross_entropies if loss is None else OneByOne(self._evaluation, self._loss, point, few)
 
     @property
     def strategy(self) -> str:
@@ -170,18 +174,33 @@ class NetworkLandscape:
         other._examples = self._held_out
         return other
 
-    def subset(self, count: int, generator: Generator) -> "NetworkLandscape":
-        """The same network on `count` of its examples, drawn without replacement; all of them if there are fewer.
-
-        Recomputed BatchNorm statistics stay those of all training data.
+    def take(self, indices: Int[Tensor, " count"]) -> "NetworkLandscape":
+        """The same network on some of its examples; recomputed BatchNorm statistics stay those of all training data.
 
         Raises:
-            ValueError, TypeError: a count that is no positive integer.
+            ValueError, TypeError: indices that are none, or not of examples.
         """
-        check_integer("count", count, 1)
+        check_indices(indices, self.examples)
         other = copy.copy(self)
-        other._examples = self._examples.take(choose(self.examples, count, generator).to(self.device))
+        other._examples = self._examples.take(indices.to(self.device))
         return other
+
+    def example_losses(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples"]:
+        """The loss of every example, shape (batch, examples), without a graph; their mean is `loss`.
+
+        A `loss` of the user's is taken of batches of one.
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape, a `loss` that is not the mean over the
+                batch, or recomputed BatchNorm, with which the loss of one example takes a pass over all of them.
+        """
+        check_points(self, points)
+        if self._network.batch_norms:
+            raise ValueError(
+                "with batch_norm='recompute' the loss of one example depends on all training examples, so it cannot be "
+                "estimated from few: use nwedge.evaluate, or batch_norm='keep'"
+            )
+        return self._of_examples(self._each, points)
 
     def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The mean loss over all examples, shape (batch,), with dropout off; twice differentiable.
@@ -273,6 +292,11 @@ class NetworkLandscape:
     def _statistics(self, points: Tensor) -> Tensor:
         return self._evaluation.statistics(self._loss, points, self._training)
 
+    def _of_examples(self, function: Function, points: Tensor) -> Tensor:
+        """A function that has a value for each example, at all points, shape (batch, examples, *), without a graph."""
+        with torch.no_grad():
+            return self._evaluation.each(function, points, self._statistics(points), self._examples)
+
     def _view(self, indices: Tensor, seeds: list[int]) -> Minibatch:
         return Minibatch(self, self._evaluation, self._loss, Drawn(self._examples, indices), seeds)
 
@@ -311,14 +335,7 @@ class PredictiveNetwork(NetworkLandscape):
             ValueError, TypeError: points that do not belong to the landscape, or data for which predict= is needed.
         """
         check_points(self, points)
-        with torch.no_grad():
-            statistics = self._statistics(points)
-            return torch.cat(
-                [
-                    torch.cat([self._probabilities(points[rows], statistics[rows], part) for part in self._chunks], 1)
-                    for rows in self._evaluation.blocks(points)
-                ]
-            )
+        return self._of_examples(self._predict, points)
 
     def accuracy(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The share of examples whose most probable class is the label, shape (batch,); NaN where a probability is.
@@ -331,13 +348,6 @@ class PredictiveNetwork(NetworkLandscape):
         with torch.no_grad():
             right = accuracy_of(self._predict)
             return self._evaluation.mean(right, points, self._statistics(points), self._examples)
-
-    @property
-    def _chunks(self) -> list[slice]:
-        return [part for part, _ in self._evaluation.chunks(self.examples)]
-
-    def _probabilities(self, points: Tensor, statistics: Tensor, part: slice) -> Tensor:
-        return self._evaluation.values(self._predict, points, statistics, self._examples.batch(EVERY, part))
 
 
 def _private(model: nn.Module) -> nn.Module:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from nwedge import NetworkLandscape, check_landscape
-from nwedge._random import derive
+from nwedge._random import choose, derive
 
 EXAMPLES, FEATURES, CLASSES = 30, 4, 3
 
@@ -33,7 +33,7 @@ def test_it_is_the_network_on_examples_drawn_without_replacement() -> None:
     indices = drawn(10)
     points = landscape.initial(3, derive(1))
     other = NetworkLandscape(landscape.module(points[0]), (TRAIN[0][indices], TRAIN[1][indices]), HELD_OUT)
-    some = landscape.subset(10, derive(0))
+    some = landscape.take(drawn(10))
     assert some.examples == 10
     assert torch.equal(some.labels, TRAIN[1][indices])
     torch.testing.assert_close(some.loss(points), other.loss(points))
@@ -50,25 +50,17 @@ def test_it_is_a_landscape_and_leaves_its_source_as_it_is() -> None:
     landscape = network()
     points = landscape.initial(2, derive(1))
     before = landscape.loss(points)
-    some = landscape.subset(7, derive(0))
+    some = landscape.take(drawn(7))
     check_landscape(some)
     assert (landscape.examples, some.examples, some.batch_size) == (EXAMPLES, 7, 7)
     assert torch.equal(landscape.loss(points), before)
-
-
-def test_all_are_taken_where_there_are_fewer() -> None:
-    landscape = network()
-    points = landscape.initial(2, derive(1))
-    every = landscape.subset(10 * EXAMPLES, derive(0))
-    assert every.examples == EXAMPLES
-    torch.testing.assert_close(every.loss(points), landscape.loss(points))
 
 
 def test_the_mean_over_draws_is_the_loss() -> None:
     landscape = network()
     points = landscape.initial(2, derive(1))
     generator = derive(3)
-    losses = torch.stack([landscape.subset(10, generator).loss(points) for _ in range(400)])
+    losses = torch.stack([landscape.take(choose(EXAMPLES, 10, generator)).loss(points) for _ in range(400)])
     error = losses.std(0) / 20
     assert (losses.std(0) > 0).all()
     assert ((losses.mean(0) - landscape.loss(points)).abs() < 4 * error).all()
@@ -78,13 +70,22 @@ def test_recomputed_statistics_stay_those_of_all_training_data() -> None:
     landscape = network(nn.BatchNorm1d(5), batch_norm="recompute")
     point = landscape.initial(1, derive(1))
     indices = drawn(10)
-    some = landscape.subset(10, derive(0))
+    some = landscape.take(drawn(10))
     normalised = landscape.module(point[0]).eval()  # with the statistics of all training data
     expected = nn.functional.cross_entropy(normalised(TRAIN[0][indices]), TRAIN[1][indices])
     torch.testing.assert_close(some.loss(point)[0], expected)
 
 
-@pytest.mark.parametrize(("count", "error"), [(0, ValueError), (-1, ValueError), (2.5, TypeError)])
-def test_a_count_that_cannot_be_is_refused(count, error) -> None:
-    with pytest.raises(error):
-        network().subset(count, derive(0))
+@pytest.mark.parametrize(
+    ("indices", "error", "sentence"),
+    [
+        (torch.empty(0, dtype=torch.int64), ValueError, r"shape \(at least 1,\); got \(0,\)"),
+        (torch.zeros(1, 1, dtype=torch.int64), Exception, "indices"),
+        (torch.zeros(2), Exception, "indices"),
+        (torch.tensor([0, -1]), ValueError, "between 0 and 29; got -1"),
+        (torch.tensor([0, EXAMPLES]), ValueError, "between 0 and 29; got 30"),
+    ],
+)
+def test_indices_that_cannot_be_are_refused(indices, error, sentence) -> None:
+    with pytest.raises(error, match=sentence):
+        network().take(indices)
