@@ -95,7 +95,7 @@ def test_stacked_points_have_the_values_of_the_loop(kind, monkeypatch):
     for work in (2**21, 0):
         monkeypatch.setattr(evaluation, "STACKED_WORK", work)
         for drawn in draws(examples, 5).values():
-            value = evaluated.outputs(drawn, *rows) if kind == "outputs" else evaluated.mean(kind, drawn, *rows)
+            value = evaluated.each(kind, drawn, *rows) if kind == "outputs" else evaluated.mean(kind, drawn, *rows)
             found.append(value.numpy())
     assert {stacked for _, stacked, _ in evaluated._compiled} == {True, False}
     for stacked, looped in zip(found[:3], found[3:], strict=True):
