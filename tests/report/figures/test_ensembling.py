@@ -42,6 +42,7 @@ def draw(datasets: dict, rows: list | tuple = ()) -> Figure:
         warnings.simplefilter("error")
         figure = ensembling.figure(datasets, rows)
         style.settle(figure)
+        figure.draw_without_rendering()
     return figure
 
 

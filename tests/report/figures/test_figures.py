@@ -22,6 +22,7 @@ def draw(claim: str, datasets: dict, rows: list) -> Figure:
         warnings.simplefilter("error")
         figure = DRAWINGS[claim].figure(datasets, [row for row in rows if row["claim"] == claim])
         style.settle(figure)
+        figure.draw_without_rendering()
     return figure
 
 

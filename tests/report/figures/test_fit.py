@@ -40,6 +40,7 @@ def draw(found: dict) -> Figure:
         warnings.simplefilter("error")
         figure = fit.figure(found)
         style.settle(figure)
+        figure.draw_without_rendering()
     return figure
 
 

@@ -44,6 +44,7 @@ def draw(datasets: dict, rows: tuple = ()) -> Figure:
         warnings.simplefilter("error")
         figure = intrinsic_dimension.figure(datasets, rows)
         style.settle(figure)
+        figure.draw_without_rendering()
     return figure
 
 

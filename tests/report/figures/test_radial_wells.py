@@ -54,6 +54,7 @@ def draw(datasets: dict, rows: tuple = ()) -> Figure:
         warnings.simplefilter("error")
         figure = radial_wells.figure(datasets, rows)
         style.settle(figure)
+        figure.draw_without_rendering()
     return figure
 
 

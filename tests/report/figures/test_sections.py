@@ -57,6 +57,7 @@ def draw(datasets: dict, rows: tuple = ()) -> Figure:
         warnings.simplefilter("error")
         figure = sections.figure(datasets, rows)
         style.settle(figure)
+        figure.draw_without_rendering()
     return figure
 
 

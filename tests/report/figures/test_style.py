@@ -3,7 +3,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nwedge.report.figures import style
+from nwedge.report import svg
+from nwedge.report.figures import DRAWINGS, style
 
 
 @pytest.fixture
@@ -90,3 +91,31 @@ def test_the_users_settings_of_matplotlib_do_not_matter_and_come_back():
             assert matplotlib.rcParams["lines.linewidth"] != 9.0
             assert matplotlib.rcParams["font.size"] == style.STYLE["font.size"]
         assert matplotlib.rcParams["font.size"] == 30.0
+
+
+@pytest.mark.parametrize("claim", ["tunnels", "two-halves"])
+def test_a_settled_figure_is_that_which_is_laid_out_by_drawing_it_and_is_drawn_once_a_file(
+    datasets, rows, claim, monkeypatch
+):
+    drawn = []
+    original = Figure.draw
+
+    def counted(figure, renderer):
+        drawn.append(figure)
+        original(figure, renderer)
+
+    files = {}
+    with style.applied():
+        for way in ("settled", "drawn"):
+            figure = DRAWINGS[claim].figure(datasets[claim], [row for row in rows if row["claim"] == claim])
+            if way == "settled":
+                monkeypatch.setattr(Figure, "draw", counted)
+                style.settle(figure)
+            else:
+                for _ in range(2):
+                    figure.draw_without_rendering()
+                figure.set_layout_engine("none")
+            files[way] = [svg.encode(figure, kind) for kind in ("svg", "png")]
+            monkeypatch.undo()
+    assert files["settled"] == files["drawn"]
+    assert len(drawn) == 2

@@ -62,6 +62,7 @@ def draw(datasets: dict, rows: list | tuple = ()) -> Figure:
         warnings.simplefilter("error")
         figure = tunnel_width.figure(datasets, rows)
         style.settle(figure)
+        figure.draw_without_rendering()
     return figure
 
 

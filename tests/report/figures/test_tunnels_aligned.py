@@ -35,6 +35,7 @@ def draw(**datasets: xr.Dataset) -> Figure:
     with style.applied():
         figure = tunnels.figure({name.replace("_", "-"): own for name, own in datasets.items()}, [])
         style.settle(figure)
+        figure.draw_without_rendering()
     return figure
 
 
