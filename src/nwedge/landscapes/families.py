@@ -58,19 +58,21 @@ class Sampled:
     def __init__(self, sets: Int64[Tensor, "wedges most"]) -> None:
         self.sets = sets
         wedges, flat = len(sets), sets[sets >= 0]
-        axes = int(flat.max()) + 1 if len(flat) else 0
-        self._size = max(AXES, -(-axes // MOST_BLOCKS)) if sets.device.type == "cpu" else max(1, axes)
+        axes = int(flat.max()) + 1 if len(flat) else 1
+        self._size = max(AXES, -(-axes // MOST_BLOCKS)) if sets.device.type == "cpu" else axes
         place = flat // self._size * wedges + torch.nonzero(sets >= 0)[:, 0]  # the block, and in it the wedge
         blocks = -(-axes // self._size)
         counts = torch.bincount(place, minlength=blocks * wedges).view(blocks, wedges)
-        inside = (flat[place.argsort(stable=True)] % self._size).int().split(counts.sum(1).tolist())
-        self._blocks = list(zip(inside, (counts.cumsum(1) - counts).int(), strict=True))
+        inside = (flat[place.argsort(stable=True)] % self._size).split(counts.sum(1).tolist())
+        self._blocks = list(zip(inside, counts.cumsum(1) - counts, strict=True))
 
     def squares(self, coordinates: Float[Tensor, "batch axes"]) -> Float[Tensor, "batch wedges"]:
         """The squared norm of each wedge's short coordinates, added up one block of axes after another."""
-        sums = coordinates.new_zeros(len(self.sets), len(coordinates))
+        sums = None
         for (inside, first), block in zip(self._blocks, coordinates.split(self._size, dim=1), strict=False):
-            sums += embedding_bag(inside, block.square().T.contiguous(), first, mode="sum")
+            some = embedding_bag(inside, block.square().T.contiguous(), first, mode="sum")
+            sums = some if sums is None else sums.add_(some)
+        assert sums is not None
         return sums.T
 
     def find(self, coordinates: Float[Tensor, "batch axes"]) -> Found:
@@ -99,6 +101,8 @@ def nearest_squares(coordinates: Float[Tensor, "batch axes"], family: Complete |
 
     Of the wedge no more is kept for the derivatives than what tells it from the others.
     """
+    if not (torch.is_grad_enabled() and coordinates.requires_grad):
+        return family.find(coordinates)[0]
     return _NearestSquares.apply(coordinates, family)  # pyright: ignore[reportReturnType]
 
 
@@ -115,6 +119,8 @@ class _NearestSquares(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
         coordinates, key = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return ctx.family.part(coordinates, coordinates, key).mul_(2 * slopes[0][:, None]), None
         return 2 * slopes[0][:, None] * _Part.apply(coordinates, coordinates.detach(), key, ctx.family), None
 
 

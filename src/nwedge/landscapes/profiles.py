@@ -46,8 +46,8 @@ def profile_loss(
 
 def profile_derivatives(
     squares: Float[Tensor, "*shape"], profile: str, thickness: float, width: float
-) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
-    """The first two derivatives of `profile_loss` in q = `squares`, in closed form and without a graph.
+) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
+    """The `profile_loss` and its first two derivatives in q = `squares`, in closed form and without a graph.
 
     With r = sqrt(q) and d = max(0, r - thickness), d' = 1 / (2 r) and d'' = -1 / (4 r q) outside the slab, 0 in it.
     Arguments as in `profile_loss`.
@@ -57,12 +57,13 @@ def profile_derivatives(
     else:
         root = safe_sqrt(squares)
         inside = root <= thickness  # false for NaN
-        slope = torch.where(inside, 0, 0.5 / root)
-        value, bend = root - thickness, torch.where(inside, 0, -0.5 * slope / squares)
+        slope = (0.5 / root).masked_fill_(inside, 0)
+        bend = (-0.5 * slope / squares).masked_fill_(inside, 0)
+        value = (root - thickness).masked_fill_(inside, 0) if thickness > 0 else root
         if profile != "distance":
             value, slope, bend = value.square(), 2 * value * slope, 2 * (slope.square() + value * bend)
     if profile != "saturating":
-        return slope, bend
+        return value, slope, bend
     rate = 1 / (2 * width**2)
     left = rate * torch.exp(-rate * value)
-    return left * slope, left * (bend - rate * slope.square())
+    return -torch.expm1(-rate * value), left * slope, left * (bend - rate * slope.square())

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_points, check_same_shape, same_device
 from nwedge.geometry import Chart
-from nwedge.landscape import ELEMENTS_AT_ONCE, Landscape, Predictive, Separable, attached_loss
+from nwedge.landscape import ELEMENTS_AT_ONCE, Landscape, Predictive, Separable, attached_loss, loss_and_gradient
 
 
 def restrict(landscape: Landscape, chart: Chart, origin: Tensor | None = None) -> "RestrictedLandscape":
@@ -50,6 +50,20 @@ class RestrictedLandscape:
     def loss(self, points: Float[Tensor, "batch coords"]) -> Float[Tensor, " batch"]:
         """The loss of the whole landscape at these coordinates, shape (batch,); few of its points are held at once."""
         return torch.cat([attached_loss(self.landscape, self.embed(part)) for part in self._parts(points)])
+
+    def loss_and_gradient(
+        self, points: Float[Tensor, "batch coords"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch coords"]]:
+        """The losses and their gradients, detached: the chart's derivative times the whole landscape's own gradient."""
+        losses, slopes = zip(*map(self._loss_and_gradient, self._parts(points)), strict=True)
+        return torch.cat(losses), torch.cat(slopes)
+
+    def _loss_and_gradient(self, coords: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            leaf = coords.detach().requires_grad_()
+            embedded = self.embed(leaf)
+        losses, slopes = loss_and_gradient(self.landscape, embedded.detach())
+        return losses, torch.autograd.grad(embedded, leaf, slopes)[0]
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count coords"]:
         """Coordinates to start from, as the chart draws them."""

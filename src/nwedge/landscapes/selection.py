@@ -66,12 +66,11 @@ def keep_smallest(
     result = torch.empty_like(kept, memory_format=torch.contiguous_format)
     if count == 0:
         return result.zero_()
-    number = torch.zeros_like(level, dtype=torch.int64)
-    for out, some, part in zip(_blocks(result), _blocks(kept), _blocks(values), strict=True):
-        number += _mask_beyond(some, part, level[:, None], out)
-    surplus = number - count
-    if values.device.type != "cpu" or bool((surplus > 0).any()):
-        _drop_last(result, values, level[:, None], surplus[:, None])
+    blocks = zip(_blocks(result), _blocks(kept), _blocks(values), strict=True)
+    numbers = [_mask_beyond(some, part, level[:, None], out) for out, some, part in blocks]
+    number = numbers[0] if len(numbers) == 1 else torch.stack(numbers).sum(0)
+    if values.device.type != "cpu" or (len(number) and int(number.max()) > count):
+        _drop_last(result, values, level[:, None], number[:, None] - count)
     return result
 
 

@@ -155,7 +155,7 @@ class WedgeLandscape:
         key = self._chunked(lambda some: self._family.find(some)[1], points)
         part = self._family.part
         short, mask = (part(values, coordinates, key) for values in (coordinates, torch.ones_like(coordinates)))
-        slope, bend = profile_derivatives(short.square().sum(1), self.profile, self.thickness, self.width)
+        _, slope, bend = profile_derivatives(short.square().sum(1), self.profile, self.thickness, self.width)
         along, across = 2 * slope @ mask, 4 * bend[:, None] * short
 
         @torch.no_grad()
@@ -238,11 +238,11 @@ class WedgeLandscape:
         return self._chunked(lambda coordinates: nearest_squares(coordinates, self._family), points)
 
     def _losses_and_gradients(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        coordinates, form = self._coordinates(points), (self.profile, self.thickness, self.width)
+        coordinates = self._coordinates(points)
         squares, key = self._family.find(coordinates)
-        slope = 2 * profile_derivatives(squares, *form)[0]
-        gradient = self._family.part(coordinates, coordinates, key).mul_(slope[:, None])
-        return profile_loss(squares, *form), gradient if self.bases is None else gradient @ self.bases
+        loss, slope, _ = profile_derivatives(squares, self.profile, self.thickness, self.width)
+        gradient = self._family.part(coordinates, coordinates, key).mul_(2 * slope[:, None])
+        return loss, gradient if self.bases is None else gradient @ self.bases
 
     def _chunked(self, one: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
         check_points(self, points)
