@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nwedge._random import derive, normal
-from nwedge.landscapes import selection
+from nwedge.landscapes import long_rows, selection
 from nwedge.landscapes.selection import keep_smallest, smallest
 
 DTYPES = [torch.float32, torch.float64]
@@ -50,8 +50,9 @@ def check(values: torch.Tensor, count: int) -> None:
 def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows as a whole, or in blocks of 16 after a look at a few of their numbers."""
     if request.param == "blocks":
-        for name, value in {"LONG": 20, "BLOCK": 16, "SAMPLE": 8, "EVERY": 5, "MARGIN": 0.5}.items():
-            monkeypatch.setattr(selection, name, value)
+        monkeypatch.setattr(selection, "LONG", 20)
+        for name, value in {"BLOCK": 16, "SAMPLE": 8, "EVERY": 5, "MARGIN": 0.5}.items():
+            monkeypatch.setattr(long_rows, name, value)
 
 
 @pytest.mark.usefixtures("reading")
@@ -75,8 +76,9 @@ def test_it_finds_what_a_sort_finds(kind: str, dtype: torch.dtype) -> None:
 )
 def test_rows_read_in_blocks_give_what_whole_rows_give(axes, share, kind, seed, dtype, block) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"LONG": 99, "BLOCK": block, "SAMPLE": 30, "EVERY": 7}.items():
-            patch.setattr(selection, name, value)
+        patch.setattr(selection, "LONG", 99)
+        for name, value in {"BLOCK": block, "SAMPLE": 30, "EVERY": 7}.items():
+            patch.setattr(long_rows, name, value)
         check(rows_of(kind, (2, axes), seed, dtype), round(share * axes))
 
 
@@ -101,8 +103,8 @@ def test_any_layout_will_do() -> None:
 
 
 def test_a_long_row_is_read_once_where_the_sample_is_like_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    reads, read = [], selection._read
-    monkeypatch.setattr(selection, "_read", lambda *arguments: reads.append(1) or read(*arguments))
+    reads, read = [], long_rows._read
+    monkeypatch.setattr(long_rows, "_read", lambda *arguments: reads.append(1) or read(*arguments))
     values = rows_of("normal", (1, 2**19), 0, torch.float32)
     for count in (1, 100, 10_000, 2**18, 2**19 - 5):
         reads.clear()

@@ -65,3 +65,11 @@ def test_bad_arguments_are_refused():
         TiltedLandscape(WEDGES, -1.0, derive(0))
     with pytest.raises(ValueError, match=r"points must have shape \(batch, 30\)"):
         WEDGES.minibatch(derive(0)).loss(POINTS[:, :3])
+
+
+def test_the_gradient_is_that_of_a_backward_pass():
+    for view in (WEDGES.minibatch(derive(0, "noise")), WEDGES.minibatch(generators(6))):
+        leaf = POINTS.clone().requires_grad_()
+        losses, slopes = view.loss_and_gradient(leaf)
+        torch.testing.assert_close(losses, view.loss(POINTS))
+        torch.testing.assert_close(slopes, torch.autograd.grad(view.loss(leaf).sum(), leaf)[0])

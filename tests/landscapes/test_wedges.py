@@ -376,7 +376,9 @@ print(int(peak) * 1024)  # of this program alone, where ru_maxrss counts that of
 """
 
 
-@pytest.mark.parametrize(("arguments", "count"), [("10**7, 10**6", 2), ("10**5, 500, wedges=1000", 64)])
+@pytest.mark.parametrize(
+    ("arguments", "count"), [("10**7, 10**6", 2), ("10**8, 5 * 10**7", 1), ("10**5, 500, wedges=1000", 64)]
+)
 def test_huge_landscapes_fit_in_two_gibibytes(arguments, count):
     script = MEMORY.format(arguments=arguments, count=count)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

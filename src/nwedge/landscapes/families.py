@@ -70,7 +70,7 @@ class Sampled:
         """The squared norm of each wedge's short coordinates, added up one block of axes after another."""
         sums = None
         for (inside, first), block in zip(self._blocks, coordinates.split(self._size, dim=1), strict=False):
-            some = embedding_bag(inside, block.square().T.contiguous(), first, mode="sum")
+            some = embedding_bag(inside, block.T.square().contiguous(), first, mode="sum")
             sums = some if sums is None else sums.add_(some)
         assert sums is not None
         return sums.T

@@ -65,5 +65,6 @@ def profile_derivatives(
     if profile != "saturating":
         return value, slope, bend
     rate = 1 / (2 * width**2)
-    left = rate * torch.exp(-rate * value)
-    return -torch.expm1(-rate * value), left * slope, left * (bend - rate * slope.square())
+    loss = -torch.expm1(-rate * value)
+    left = rate * (1 - loss)  # as automatic differentiation has it, here and in JAX
+    return loss, left * slope, left * (bend - rate * slope.square())

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_points, check_positive
 from nwedge._random import normal
-from nwedge.landscape import Landscape, attached_loss
+from nwedge.landscape import Landscape, attached_loss, loss_and_gradient
 
 
 class TiltedLandscape:
@@ -44,15 +44,31 @@ class TiltedLandscape:
             ValueError, TypeError: points that do not belong to the landscape, or a batch of another length than the
                 sequence of generators.
         """
+        tilt = self._tilt(points)
+        return attached_loss(self.landscape, points) + tilt
+
+    def loss_and_gradient(
+        self, points: Float[Tensor, "batch dim"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+        """The tilted losses and their gradients, that of the landscape plus the slopes, detached.
+
+        Raises:
+            ValueError, TypeError: as `loss`.
+        """
+        tilt = self._tilt(points.detach())
+        losses, slopes = loss_and_gradient(self.landscape, points)
+        return losses + tilt, slopes + self._slopes
+
+    def _tilt(self, points: Tensor) -> Tensor:
         check_points(self, points)
         if self.rows is None:
-            return attached_loss(self.landscape, points) + points @ self._slopes[0]
+            return points @ self._slopes[0]
         if len(points) != self.rows:
             raise ValueError(
                 f"this minibatch was drawn for a batch of {self.rows} points, one generator each; got {len(points)}: "
                 "pass a single generator to show all points the same draw"
             )
-        return attached_loss(self.landscape, points) + torch.einsum("bd,bd->b", points, self._slopes)
+        return torch.einsum("bd,bd->b", points, self._slopes)
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """`count` initial points of the landscape, shape (count, dim)."""
