@@ -35,7 +35,8 @@ QUICK = {
     "sections": {"levels": (), "radii": (2.0,)},
     "tunnel-width": {"directions": 8},
     "m-tunnels": {"m": (2, 3, 5), "points": 200, "pointwise": (2,)},
-    "short-directions": {"m": (2, 3), "positions": (0.0, 0.5, 1.0)},
+    "short-directions": {"m": (2, 3), "positions": (0.0, 0.5, 1.0), "probes": 2},
+    "intrinsic-dimension": {"probes": 2},
 }
 
 PRESETS = {"digits": preset(DIGITS), "fashion": preset(FASHION), "cifar10": preset(CIFAR)}

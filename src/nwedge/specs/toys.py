@@ -68,7 +68,7 @@ def _control(kind: str, dim: int, train, lr: float, *, drawn: bool = True, membe
     trainings = [Training(OPTIMA, landscape, train, rates=(lr,), members=members)]
     if kind == "bowl":
         trainings.append(Training(CYCLE, landscape, cycles(100, 12), rates=(0.1, 0.3, 0.6, 1.2, 1.8, 2.5)))
-    return Subject(name, landscape, tuple(trainings), **rest)
+    return Subject(name, landscape, tuple(trainings), quick=CONTROL_QUICK, **rest)
 
 
 CONTROL_SHEETS = Sheets((2, 3, 5), steps=400)
@@ -77,6 +77,7 @@ CONTROL_SETTINGS = {
     "short-directions": ShortDirectionsConfig(m=CONTROL_SHEETS.m),
     "sections": SectionsConfig(planes=4, steps=300, rates=(0.1, 0.3)),
 }
+CONTROL_QUICK = {"sections": {"planes": 2, "resolution": 1.4}}
 
 CONTROLS = (
     _control("bowl", 100, plain(400), 0.5, sheets=CONTROL_SHEETS, members=5, settings=CONTROL_SETTINGS),
