@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import adapters, backends, curvature, descent, networks, wedges
+from benchmarks import adapters, backends, curvature, descent, networks, sampling, subspaces, wedges
 from benchmarks.timing import Timing
 
 
@@ -22,6 +22,8 @@ def main() -> None:
         *descent.timings(),
         *curvature.timings(),
         *wedges.timings(),
+        *subspaces.timings(),
+        *sampling.timings(),
         *backends.timings(),
         *adapters.timings(),
     ):
