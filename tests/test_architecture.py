@@ -14,7 +14,7 @@ import nwedge
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"_random", "_checks", "_files", "_netcdf", "specs"},
+    {"_random", "_checks", "_files", "specs"},
     {"landscape", "geometry", "plan", "store"},
     {"landscapes"},
     {"testing", "adapters", "methods"},
@@ -22,7 +22,7 @@ FLOORS = (
     {"claims", "sweep", "report", "autotune"},
     {"cli", "replicate"},
 )
-WORDS = ("_files", "_netcdf", "specs", "plan", "store", "sweep", "report")
+WORDS = ("_files", "specs", "plan", "store", "sweep", "report")
 """No torch here, not even in a function; in the top floor it may be imported in a function."""
 TENSORS = {"torch", "jax", "tensorflow", "keras"}
 HEAVY = {*TENSORS, "ray", "matplotlib", "xarray", "sklearn", "scipy"}

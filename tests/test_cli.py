@@ -272,7 +272,7 @@ def heavy(*arguments: str) -> str:
         "import contextlib, sys, nwedge.cli\n"
         "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(sys.stderr):\n"
         "    nwedge.cli.main(sys.argv[1:])\n"
-        "heavy = {'torch', 'numpy', 'scipy', 'xarray', 'pandas', 'matplotlib', 'h5netcdf', 'jax', 'tensorflow'}\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'xarray', 'pandas', 'matplotlib', 'netCDF4', 'jax', 'tensorflow'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)

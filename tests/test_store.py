@@ -117,14 +117,14 @@ def test_files_are_where_the_plan_says_and_nothing_else_is_left(store):
 
 def test_other_programs_read_the_file(store):
     store.write(task(), result(), {"threads": 2})
-    with xr.open_dataset(store.path(task()), engine="h5netcdf", decode_times=False, decode_timedelta=False) as dataset:
+    with xr.open_dataset(store.path(task()), engine="netcdf4", decode_times=False, decode_timedelta=False) as dataset:
         assert dataset.attrs["nwedge_spec"] == task().to_json()
         assert dataset["count"].values.tolist() == [1, -2]
 
 
 def test_equal_results_have_equal_checksums_whatever_the_provenance(store):
     def checksum() -> str:
-        with xr.open_dataset(store.path(task()), engine="h5netcdf", decode_times=False) as dataset:
+        with xr.open_dataset(store.path(task()), engine="netcdf4", decode_times=False) as dataset:
             return dataset.attrs[CHECKSUM]
 
     store.write(task(), result(), {"wall_time": 1.0})
@@ -145,7 +145,7 @@ def test_equal_results_have_equal_checksums_whatever_the_provenance(store):
         (xr.Dataset({"x": (("a",), np.array(["2000-01-01"], dtype="datetime64[ns]"))}), "'x' has dtype datetime64"),
         (xr.Dataset(attrs={"list": [1, 2]}), "attribute 'list' of the dataset must be text or a number"),
         (xr.Dataset({"x": ((), 1.0, {"flag": True})}), "attribute 'flag' of x must be text or a number"),
-        (xr.Dataset({"x": (("a",), ["a\0b"])}), "NULL"),
+        (xr.Dataset({"x": (("a",), ["a\0b"])}), "NetCDF does not give back what was written"),
         (xr.Dataset({"x": ((), 1, {"dtype": "bool"})}), "NetCDF does not give back what was written"),
     ],
 )
@@ -190,10 +190,10 @@ def test_any_flipped_bit_is_noticed(store):
 def test_content_that_does_not_match_its_checksum_is_noticed_under_a_right_seal(store):
     store.write(task(), Result(result().dataset[["count"]]), {})
     path = store.path(task())
-    with xr.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as dataset:
+    with xr.open_dataset(path, engine="netcdf4", decode_times=False, decode_timedelta=False) as dataset:
         dataset = dataset.load()
     dataset["count"][0] = 7
-    dataset.to_netcdf(path, engine="h5netcdf")
+    dataset.to_netcdf(path, engine="netcdf4")
     _seal(path)
     corrupt(store, "content does not match its checksum")
 

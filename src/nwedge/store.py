@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import safetensors.numpy
 import xarray as xr
 
-from nwedge import _netcdf
 from nwedge._files import StoreError, remove, uninterrupted, whole
 from nwedge.plan import result_path
 from nwedge.specs.tasks import TaskSpec
@@ -90,7 +90,7 @@ class Store:
         }
         dataset.attrs[CHECKSUM] = _checksum(dataset)
         with whole(self.path(task)) as temporary:
-            dataset.to_netcdf(temporary, engine="h5netcdf", encoding=dict.fromkeys(dataset.variables, _AS_IT_IS))
+            dataset.to_netcdf(temporary, engine="netcdf4", encoding=dict.fromkeys(dataset.variables, _AS_IT_IS))
             if _checksum(_load(temporary)) != dataset.attrs[CHECKSUM]:
                 raise ValueError("the result cannot be stored: NetCDF does not give back what was written")
             _seal(temporary)
@@ -152,13 +152,15 @@ _AS_IT_IS = {"_FillValue": None}
 
 @uninterrupted()
 def _load(path: Path) -> xr.Dataset:
-    return _plain(_netcdf.read(path))
+    options = {"engine": "netcdf4", "mask_and_scale": False, "decode_times": False, "decode_timedelta": False}
+    with xr.open_dataset(path, **options) as file:
+        return _plain(file.load())
 
 
 @uninterrupted()
 def _ours(path: Path) -> dict[str, Any]:
-    attributes = _netcdf.attributes(path)
-    return {name: attributes[name] for name in (SPEC, PROVENANCE, WEIGHTS)}
+    with netCDF4.Dataset(path) as file:
+        return {name: file.getncattr(name) for name in (SPEC, PROVENANCE, WEIGHTS)}
 
 
 def _seal(path: Path) -> None:

@@ -67,7 +67,10 @@ DIGITS = Subject(
         "sections": dataclasses.replace(PLANES, planes=3, radii=(0.5, 2.0), levels=(0.2, 0.4), resolution=1.15),
         "intrinsic-dimension": IntrinsicDimensionConfig(search=PLANES),
     },
-    quick={"sections": {"planes": 2, "resolution": 1.3}},
+    quick={
+        "sections": {"planes": 2, "resolution": 1.3},
+        "intrinsic-dimension": {"search": dataclasses.replace(PLANES, resolution=2.0)},
+    },
 )
 
 

@@ -33,9 +33,9 @@ QUICK = {
     "two-halves": {"samples": 4},
     "radial-wells": {"directions": 200},
     "sections": {"levels": (), "radii": (2.0,)},
-    "tunnel-width": {"directions": 8},
+    "tunnel-width": {"directions": 8, "snapshots": 6},
     "m-tunnels": {"m": (2, 3, 5), "points": 200, "pointwise": (2,)},
-    "short-directions": {"m": (2, 3), "positions": (0.0, 0.5, 1.0), "probes": 2},
+    "short-directions": {"m": (2, 3), "positions": (0.0, 0.5, 1.0), "probes": 2, "literal": False},
     "intrinsic-dimension": {"probes": 2},
 }
 

@@ -75,9 +75,9 @@ CONTROL_SHEETS = Sheets((2, 3, 5), steps=400)
 CONTROL_SETTINGS = {
     "m-tunnels": MTunnelsConfig(m=CONTROL_SHEETS.m),
     "short-directions": ShortDirectionsConfig(m=CONTROL_SHEETS.m),
-    "sections": SectionsConfig(planes=4, steps=300, rates=(0.1, 0.3)),
+    "sections": SectionsConfig(planes=4, steps=300, rates=(0.1, 0.3), levels=(), radii=(2.0,), resolution=1.4),
 }
-CONTROL_QUICK = {"sections": {"planes": 2, "resolution": 1.4}}
+CONTROL_QUICK = {"sections": {"planes": 2}}
 
 CONTROLS = (
     _control("bowl", 100, plain(400), 0.5, sheets=CONTROL_SHEETS, members=5, settings=CONTROL_SETTINGS),

@@ -1,5 +1,6 @@
 """Runs tasks whose results are not stored yet, each as soon as its inputs are there, and goes on after failures."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -116,10 +117,11 @@ class _Sweep:
                     self._settle(task, outcome)
 
     def close(self) -> None:
-        """End what still runs."""
+        """End what still runs; a note that cannot be taken back is forgotten by the next run."""
         self._engine.close()
         for task in self._running.values():
-            self._books.stop(task)
+            with contextlib.suppress(StoreError):
+                self._books.stop(task)
 
     def _take(self, task: TaskSpec) -> None:
         """Start a task, unless it is done or cannot be done."""

@@ -76,6 +76,28 @@ def test_minibatches_are_those_of_a_loop(own: bool) -> None:
     torch.testing.assert_close(*views)
 
 
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_dropout_draws_the_masks_of_a_loop(dtype: torch.dtype, own: bool) -> None:
+    chain = [
+        nn.Flatten(),
+        nn.Dropout(0.1),
+        nn.Linear(6, 5),
+        nn.Dropout(0.0),
+        nn.ReLU(),
+        nn.Linear(5, 7),
+        nn.Dropout(0.5),
+    ]
+    model = nn.Sequential(*chain, nn.Tanh(), nn.Linear(7, 4)).eval()
+    views = []
+    for landscape in pair(model, dtype):
+        points = landscape.initial(5, derive(1))
+        view = landscape.minibatch(spawn(derive(2), 5) if own else derive(2))
+        views.append((view.loss(points), gradient(view, points)))
+        assert not torch.allclose(views[-1][0], NetworkLandscape(model, (X, Y), dtype=dtype).loss(points))
+    torch.testing.assert_close(*views)
+
+
 def test_a_landscape_takes_it_for_chains_with_the_default_loss_alone() -> None:
     model, data = MODELS["nested"](), (X.float(), Y)
     assert NetworkLandscape(model, data).strategy == "stacked"

@@ -82,9 +82,9 @@ class Evaluation:
         seeds: Sequence[int] | None = None,
     ) -> Tensor:
         """function(model at the point, batch) for a block of points, on one batch or on one for each, (rows, *)."""
-        if self.stacked is not None and isinstance(function, OfLogits) and seeds is None:
-            inputs, labels = batch
-            return function.of(self.stacked(self.network.unflatten(points), inputs, per_row=per_row), labels)
+        if self.stacked is not None and isinstance(function, OfLogits):
+            (inputs, labels), weights = batch, self.network.unflatten(points)
+            return function.of(self.stacked(weights, inputs, per_row=per_row, seeds=seeds), labels)
         return self._each(functools.partial(self.network, function), points, statistics, batch, per_row, seeds)
 
     def each(self, function: Function, points: Tensor, statistics: Tensor, examples: Examples) -> Tensor:

@@ -1,9 +1,12 @@
 """Chains of dense layers at many points at once: the weights of the points stacked, features before examples."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from nwedge.landscapes.networks.random_state import forked
 
 ELEMENTWISE = frozenset(
     {nn.Identity, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish}
@@ -17,8 +20,6 @@ IN_PLACE: Mapping[type[nn.Module], Callable[[Tensor], Tensor]] = {
     nn.Sigmoid: torch.sigmoid_,
 }
 """Those that need no new memory where no graph is kept."""
-OFF = frozenset({nn.Dropout, nn.AlphaDropout})
-"""Layers that do nothing in a loss."""
 
 
 class Stacked:
@@ -28,8 +29,8 @@ class Stacked:
     points, which see the same examples, are one product.
 
     Args:
-        model: an `nn.Sequential`, nested at will, of `nn.Linear`, layers that act on each number alone and, first,
-            `nn.Flatten`.
+        model: an `nn.Sequential`, nested at will, of `nn.Linear`, layers that act on each number alone, `nn.Dropout`
+            and, first, `nn.Flatten`.
 
     Raises:
         ValueError: a model with another layer, which is named.
@@ -44,30 +45,54 @@ class Stacked:
             kind = type(layer)
             if isinstance(layer, nn.Linear) and kind is nn.Linear:
                 self._layers.append((layer, names[id(layer.weight)], names.get(id(layer.bias))))
-            elif kind in ELEMENTWISE:
+            elif kind in ELEMENTWISE or kind is nn.Dropout:
                 self._layers.append((layer, None, None))
-            elif kind not in OFF:
+            else:
                 raise ValueError(f"a chain of dense layers has no {kind.__name__} there")
 
-    def __call__(self, weights: Mapping[str, Tensor], inputs: Tensor, *, per_row: bool) -> Tensor:
+    def __call__(
+        self, weights: Mapping[str, Tensor], inputs: Tensor, *, per_row: bool, seeds: Sequence[int] | None = None
+    ) -> Tensor:
         """The logits, shape (rows, classes, examples).
 
         Args:
             weights: the parameters of the points by name, each of shape (rows, *).
             inputs: shape (examples, *), or (rows, examples, *) where every point has its own.
             per_row: whether every point has its own examples.
+            seeds: of the dropout masks, one per row; None turns dropout off.
         """
         hidden = (inputs.flatten(1 + per_row) if self._flattens else inputs).mT
+        masks = iter([] if seeds is None else self._masks(hidden, seeds))
         fresh = False  # whether no graph and nobody else needs the numbers of this layer
         for layer, weight, bias in self._layers:
             if weight is not None:
                 hidden = _dense(weights[weight], None if bias is None else weights[bias], hidden)
                 fresh = not torch.is_grad_enabled()
+            elif type(layer) is nn.Dropout:
+                hidden = hidden * next(masks) if seeds is not None else hidden
             elif fresh and type(layer) in IN_PLACE:
                 hidden = IN_PLACE[type(layer)](hidden)
             else:
                 hidden = layer(hidden)
         return hidden
+
+    def _masks(self, hidden: Tensor, seeds: Sequence[int]) -> list[Tensor]:
+        """What the dropout layers multiply by, each of shape (rows, features, examples).
+
+        A row's are what the layers draw one after the other, from its seed, for the row alone.
+        """
+        features, examples = hidden.shape[-2:]
+        drops: list[tuple[float, int]] = []
+        for layer, _, _ in self._layers:
+            if isinstance(layer, nn.Linear):
+                features = layer.out_features
+            elif isinstance(layer, nn.Dropout):
+                drops.append((layer.p, features))
+        rows: list[list[Tensor]] = []
+        for seed in seeds:
+            with forked(seed, hidden.device):
+                rows.append([dropout(hidden.new_ones(examples, size), share).mT for share, size in drops])
+        return [torch.stack(masks) for masks in zip(*rows, strict=True)]
 
 
 def _flattens(layer: nn.Module) -> bool:

@@ -90,11 +90,12 @@ def panels(
 
 
 def settle(figure: Figure) -> None:
-    """Lay the panels out once and for all, so that every file shows the same; a second pass settles square panels.
+    """Lay the panels out once and for all, so that every file shows the same; square panels settle in a second pass.
 
     Left without an engine for its layout, a figure is drawn once for each file, not twice.
     """
-    for _ in range(2):
+    square = any(axes.get_aspect() != "auto" for axes in figure.axes)
+    for _ in range(1 + square):
         figure.get_layout_engine().execute(figure)  # pyright: ignore[reportOptionalMemberAccess]
     figure.set_layout_engine(None)
 
