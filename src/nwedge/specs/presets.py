@@ -29,8 +29,8 @@ def preset(network: Subject) -> Preset:
 
 QUICK = {
     "no-obstacles": {"points": 51},
-    "tunnels": {"samples": 4, "points": 61, "bends": 250, "bend_points": 7},
-    "two-halves": {"samples": 4},
+    "tunnels": {"samples": 4, "points": 61, "bends": 250, "bend_points": 7, "steps": 500},
+    "two-halves": {"samples": 4, "steps": 500},
     "radial-wells": {"directions": 200},
     "sections": {"levels": (), "radii": (2.0,)},
     "tunnel-width": {"directions": 8, "snapshots": 6},
