@@ -1,37 +1,40 @@
 """Prints one table of speed (this code, a naive version, a floor, their ratios, from one run) and lines of errors."""
 
+import argparse
+import importlib
 import platform
-import sys
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import adapters, backends, curvature, descent, networks, sampling, subspaces, wedges
 from benchmarks.timing import Timing
+
+BENCHMARKS = ("networks", "descent", "curvature", "wedges", "subspaces", "sampling", "backends", "adapters")
 
 
 def main() -> None:
-    """Run every benchmark with the number of threads given on the command line, one by default."""
-    torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    """Run the benchmarks that are named, or all of them."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--threads", type=int, default=1, help="that torch computes with")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"unknown benchmark {unknown[0]!r}; valid: {', '.join(BENCHMARKS)}")
+    modules = [importlib.import_module(f"benchmarks.{name}") for name in arguments.names or BENCHMARKS]
+    torch.set_num_threads(arguments.threads)
     table = Table(title=f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {platform.machine()}")
     for heading in ("work", "this code", "naive", "floor", "naive / this", "this / floor"):
         table.add_column(heading, justify="left" if heading == "work" else "right")
-    for timing in (
-        *networks.timings(),
-        *descent.timings(),
-        *curvature.timings(),
-        *wedges.timings(),
-        *subspaces.timings(),
-        *sampling.timings(),
-        *backends.timings(),
-        *adapters.timings(),
-    ):
-        table.add_row(*_row(timing))
+    for module in modules:
+        for timing in module.timings():
+            table.add_row(*_row(timing))
     console = Console(width=150)
     console.print(table)
-    for line in curvature.counts():
-        console.print(line)
+    for module in modules:
+        for line in module.counts() if hasattr(module, "counts") else ():
+            console.print(line)
 
 
 def _row(timing: Timing) -> tuple[str, ...]:

@@ -11,33 +11,63 @@ from nwedge._random import derive
 from nwedge.landscapes.networks import architectures, data
 
 SIDE = 21
+DIGITS_FLOPS = 2 * (64 * 50 + 50 * 50 + 50 * 10)
+IMAGES, IMAGE_POINTS = 2000, 3
+CNN_FLOPS = 2 * 9 * (28**2 * 16 + 14**2 * 16 * 32 + 7**2 * 32 * 32) + 2 * 288 * 10
+"""Of the layers' matrix products, for one example in one forward pass."""
 
 
 def timings() -> Iterator[Timing]:
-    """A 21 x 21 plane of the digits MLP, and the gradients of 32 points."""
+    """A 21 x 21 plane of the digits MLP, a few points of SimpleCNN, and the gradients of points of both.
+
+    The floor of losses is their multiplications in large matrix products; that of gradients is three times the losses.
+    """
     train, _ = data.load("digits")
     model = architectures.mlp(64, 10)
     landscape = NetworkLandscape(model, train)
     points = landscape.initial(1, derive(0)) + 0.1 * torch.randn(SIDE**2, landscape.dim, generator=derive(1))
+    yield compare(
+        "digits MLP, 21 x 21 plane, 1,400 examples",
+        lambda: evaluate(landscape, points),
+        lambda: _plain(model, points, train),
+        lambda: _products(len(points) * len(train[0]) * DIGITS_FLOPS),
+    )
+    yield _gradients("digits MLP", landscape, model, points[:32], train)
 
-    def plain() -> list[float]:
-        with torch.no_grad():
-            return [nn.functional.cross_entropy(module_at(model, point)(train[0]), train[1]).item() for point in points]
+    (images, labels), _ = data.load("fashion-mnist")
+    some = images[:IMAGES], labels[:IMAGES]
+    cnn = architectures.simple_cnn_for(some)
+    convolving = NetworkLandscape(cnn, some)
+    starts = convolving.initial(IMAGE_POINTS, derive(2))
+    yield compare(
+        f"SimpleCNN, {IMAGE_POINTS} points, {IMAGES:,} examples of Fashion-MNIST",
+        lambda: evaluate(convolving, starts),
+        lambda: _plain(cnn, starts, some),
+        lambda: _products(len(starts) * IMAGES * CNN_FLOPS),
+    )
+    yield _gradients("SimpleCNN", convolving, cnn, starts, some)
 
-    yield compare("digits MLP, 21 x 21 plane, 1,400 examples", lambda: evaluate(landscape, points), plain, _products)
 
-    def plain_gradients() -> None:
-        for point in points[:32]:
+def _gradients(
+    name: str, landscape: NetworkLandscape, model: nn.Module, points: Tensor, batch: tuple[Tensor, Tensor]
+) -> Timing:
+    def plain() -> None:
+        for point in points:
             module = module_at(model, point)
             module.zero_grad()
-            nn.functional.cross_entropy(module(train[0]), train[1]).backward()
+            nn.functional.cross_entropy(module(batch[0]), batch[1]).backward()
 
-    yield compare(
-        "digits MLP, gradients of 32 points, 1,400 examples",
-        lambda: gradient(landscape, points[:32]),
-        plain_gradients,
-        lambda: evaluate(landscape, points[:32]),
-    )
+    def floor() -> None:
+        for _ in range(3):
+            evaluate(landscape, points)
+
+    work = f"{name}, losses and gradients of {len(points)} points, {len(batch[0]):,} examples"
+    return compare(work, lambda: gradient(landscape, points), plain, floor)
+
+
+def _plain(model: nn.Module, points: Tensor, batch: tuple[Tensor, Tensor]) -> list[float]:
+    with torch.no_grad():
+        return [nn.functional.cross_entropy(module_at(model, point)(batch[0]), batch[1]).item() for point in points]
 
 
 def module_at(model: nn.Module, point: Tensor) -> nn.Module:
@@ -46,9 +76,8 @@ def module_at(model: nn.Module, point: Tensor) -> nn.Module:
     return model
 
 
-def _products() -> None:
-    """As many multiplications as the plane's dense layers do, in large square matrix products."""
-    flops = 2 * SIDE**2 * 1400 * (64 * 50 + 50 * 50 + 50 * 10)
+def _products(flops: int) -> None:
+    """So many multiplications and additions in large square matrix products."""
     square = torch.ones(512, 512)
     for _ in range(round(flops / (2 * 512**3))):
         torch.mm(square, square)

@@ -173,9 +173,20 @@ def loss_and_gradient(
     if own is not None:
         with torch.no_grad():
             return landscape.loss(points), own(points)
+    return differentiated(landscape.loss, points)
+
+
+def differentiated(
+    loss: Callable[[Tensor], Tensor], points: Float[Tensor, "batch dim"]
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+    """The values of a loss and its gradients, row by row, by reverse-mode differentiation, both detached.
+
+    Raises:
+        RuntimeError: the loss is detached from the points.
+    """
     with torch.enable_grad():
         leaf = points.detach().requires_grad_()
-        losses = _attached(landscape.loss(leaf))
+        losses = _attached(loss(leaf))
         (slope,) = torch.autograd.grad(losses.sum(), leaf)
     return losses.detach(), slope
 

@@ -14,6 +14,7 @@ from torch.func import vmap
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
+from nwedge.landscape import differentiated
 from nwedge.landscapes.networks.classification import OfLogits
 from nwedge.landscapes.networks.dropout import dropping
 from nwedge.landscapes.networks.examples import Drawn, Examples
@@ -64,6 +65,23 @@ class Evaluation:
             return self.values(function, points, statistics, batch, per_row=examples.per_row, seeds=own_seeds)
 
         return self._mean(piece, points, statistics, examples, whole)
+
+    def mean_and_gradient(
+        self, function: Function, points: Tensor, statistics: Tensor, examples: Examples
+    ) -> tuple[Tensor, Tensor]:
+        """The mean over the examples and its gradient, detached, for statistics that do not depend on the points.
+
+        Each chunk of examples is differentiated at once, so that no more than one is kept.
+        """
+        losses, slopes = points.new_zeros(len(points)), torch.zeros_like(points)
+        for rows in self.blocks(points):
+            for part, share in self.chunks(examples.count):
+                batch = examples.batch(rows, part)
+                value = functools.partial(self.values, function, statistics=statistics[rows], batch=batch)
+                loss, slope = differentiated(value, points[rows])
+                losses[rows] += share * loss
+                slopes[rows] += share * slope
+        return losses, slopes
 
     def statistics(self, function: Function, points: Tensor, examples: Examples) -> Tensor:
         """The BatchNorm statistics of the points, averaged over chunks of the examples, shape (batch, statistics)."""

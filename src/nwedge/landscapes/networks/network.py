@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from nwedge._checks import check_choice, check_indices, check_integer, check_points, check_same_shape
 from nwedge._random import choose, draw_seeds, partition
+from nwedge.landscape import differentiated
 from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed
 from nwedge.landscapes.networks.classification import (
     accuracy_of,
@@ -210,6 +211,19 @@ class NetworkLandscape:
         """
         check_points(self, points)
         return self._evaluation.mean(self._loss, points, self._statistics(points), self._examples)
+
+    def loss_and_gradient(
+        self, points: Float[Tensor, "batch dim"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+        """The losses and their gradients, detached: shapes (batch,) and (batch, dim).
+
+        Raises:
+            ValueError, TypeError: points that do not belong to the landscape.
+        """
+        check_points(self, points)
+        if self._network.batch_norms:  # whose statistics depend on the points
+            return differentiated(self.loss, points)
+        return self._evaluation.mean_and_gradient(self._loss, points, self._statistics(points), self._examples)
 
     def hvp(
         self, points: Float[Tensor, "batch dim"], vectors: Float[Tensor, "batch dim"]
