@@ -30,6 +30,11 @@ def test_a_control_that_fails_is_good_and_one_that_holds_is_bad():
     assert ticks == ["✗", "✓", "?"]
 
 
+def test_a_verdict_says_what_its_values_come_from():
+    assert tables.verdict(ROW)["seeds"] == "5 seeds"
+    assert tables.verdict(ROW | {"seeds": 12, "unit": "optimum"})["seeds"] == "12 optima"
+
+
 def test_a_part_gives_the_reason_of_its_threshold_or_why_it_is_undefined():
     (part,) = tables.verdict(ROW)["parts"]
     assert (part["judged"], part["remark"]) == ("holds", "small")

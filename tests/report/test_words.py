@@ -77,3 +77,4 @@ def test_durations_choose_their_unit(seconds, text):
 def test_counts_agree_with_their_noun():
     assert words.count(1, "seed") == "1 seed"
     assert words.count(1000, "seed") == "1,000 seeds"
+    assert words.count(12, "optimum") == "12 optima"

@@ -21,6 +21,7 @@ EQUAL = 1e-12
 TRAINED = 0.25
 """The largest loss at the end of training, relative to the start's, of a run that counts as trained."""
 
+SEED = "seed"
 HOLDS, FAILS, INCONCLUSIVE = "holds", "fails", "inconclusive"
 SEVERITY = {FAILS: 0, INCONCLUSIVE: 1, HOLDS: 2}
 RESOLVED = 0.5
@@ -29,13 +30,24 @@ RESOLVED = 0.5
 
 @dataclass(frozen=True)
 class Judgement:
-    """A statistic over seeds, larger in favour, against the smallest effect of interest; null where undefined."""
+    """A statistic over seeds, larger in favour, against the smallest effect of interest; null where undefined.
+
+    Attributes:
+        outcome: "holds", "fails" or "inconclusive".
+        statistic: the mean.
+        interval: its 95 % interval.
+        threshold: the smallest effect of interest.
+        seeds: how many independent values there are.
+        unit: what each of them comes from: a "seed", or an "optimum" of a pool.
+        sentence: all of it in words.
+    """
 
     outcome: str
     statistic: float | None
     interval: tuple[float, float] | None
     threshold: float
     seeds: int
+    unit: str
     sentence: str
 
 
@@ -62,7 +74,7 @@ class Threshold:
     reason: str
 
 
-def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
+def part(name: str, values: np.ndarray, threshold: Threshold, unit: str = SEED) -> Part:
     """Judge one value per seed.
 
     holds: the lower end of the 95 % interval of the mean is above the threshold; fails: the upper end is below it;
@@ -72,12 +84,13 @@ def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
         name: of the part.
         values: one per seed, larger in favour, shape (seed,).
         threshold: above 0.
+        unit: what each value comes from, where that is no seed.
     """
     values = np.asarray(values, dtype=float)
     undefined = int((~np.isfinite(values)).sum())
     if undefined:
         sentence = f"{name}: undefined in {undefined} of {len(values)} seeds"
-        return Part(INCONCLUSIVE, None, None, threshold.value, len(values), sentence, name, threshold.reason)
+        return Part(INCONCLUSIVE, None, None, threshold.value, len(values), unit, sentence, name, threshold.reason)
     mean = float(values.mean())
     low, high = interval(values)
     if low > threshold.value:
@@ -89,7 +102,7 @@ def part(name: str, values: np.ndarray, threshold: Threshold) -> Part:
     ends = (low, high) if math.isfinite(low) else None
     spread = f"[{low:.3g}, {high:.3g}]" if ends else "no interval from a single seed"
     sentence = f"{name}: {mean:.3g} {spread} against {threshold.value:g}: {outcome}"
-    return Part(outcome, mean, ends, threshold.value, len(values), sentence, name, threshold.reason)
+    return Part(outcome, mean, ends, threshold.value, len(values), unit, sentence, name, threshold.reason)
 
 
 def resolved(count: xr.DataArray, error: xr.DataArray) -> xr.DataArray:
@@ -130,12 +143,12 @@ def combine(parts: Sequence[Part], dataset: xr.Dataset, *, left_out: Sequence[st
         left_out: what is not judged on this landscape, and why, one sentence each.
     """
     worst = min(parts, key=_rank)
-    seeds = dataset.sizes["seed"]
     lost = untrained(dataset)
     if lost:
-        return Verdict(INCONCLUSIVE, None, None, worst.threshold, seeds, lost, tuple(parts))
+        return Verdict(INCONCLUSIVE, None, None, worst.threshold, dataset.sizes["seed"], SEED, lost, tuple(parts))
     sentence = "; ".join([*(one.sentence for one in parts), *left_out])
-    return Verdict(worst.outcome, worst.statistic, worst.interval, worst.threshold, worst.seeds, sentence, tuple(parts))
+    judged = worst.outcome, worst.statistic, worst.interval, worst.threshold, worst.seeds, worst.unit
+    return Verdict(*judged, sentence, tuple(parts))
 
 
 def untrained(dataset: xr.Dataset) -> str:

@@ -187,7 +187,7 @@ def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
             continue
         if own["pooled"].any():
             values = own["ratio_of_optimum"].transpose("seed", "optimum").values[own["there"].values, :m].ravel()
-            parts.append(part(f"m = {m}, {len(values)} optima of a pool: 1 - sheet / flat", values, LOWER))
+            parts.append(part(f"m = {m}, optima of a pool: 1 - sheet / flat", values, LOWER, "optimum"))
         else:
             parts.append(part(f"m = {m}: 1 - sheet / flat", own["ratio"].where(~own["coincide"], 0.0).values, LOWER))
     absent = [str(m) for m in dataset["m"].values.tolist() if not dataset["there"].sel(m=m).any()]

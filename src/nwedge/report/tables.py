@@ -99,7 +99,7 @@ def _judged(row: Row) -> dict[str, Any]:
         "statistic": words.number(row.get("statistic")),
         "interval": words.interval(row.get("interval")),
         "threshold": words.number(row.get("threshold")),
-        "seeds": "number of seeds unknown" if seeds is None else words.count(seeds, "seed"),
+        "seeds": "number of seeds unknown" if seeds is None else words.count(seeds, row.get("unit") or "seed"),
         "sentence": row.get("sentence") or "",
         "remark": row.get("sentence" if row.get("statistic") is None else "reason") or "",
     }

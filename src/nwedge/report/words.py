@@ -88,6 +88,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
+PLURALS = {"optimum": "optima"}
+"""Of nouns that take no s."""
+
+
 def count(amount: int, noun: str) -> str:
     """An amount with its noun, in the plural where it is not one."""
-    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
+    return f"{amount:,} {noun if amount == 1 else PLURALS.get(noun, noun + 's')}"
