@@ -57,7 +57,7 @@ def sampled(sets: torch.Tensor, axes: int, *, dense: bool, monkeypatch: pytest.M
 def test_sampled_families_find_the_wedge_that_torch_finds(dense, short, monkeypatch):
     sets, coordinates = draw_axes(9, short, 4, seed=1), normal(60, 9)
     coordinates[0, :3], coordinates[1, 4], coordinates[2] = NAN, INF, 0.0
-    nearest = sets[TorchSampled(sets).nearest_wedge(coordinates)]
+    nearest = TorchSampled(sets).nearest(coordinates)
     expected = (nearest[:, :, None] == torch.arange(9)).any(1)
     found = short_axes(sampled(sets, 9, dense=dense, monkeypatch=monkeypatch), coordinates)
     assert torch.equal(found[1:], expected[1:])
