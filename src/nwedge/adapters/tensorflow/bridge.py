@@ -47,7 +47,8 @@ def device_name(device: torch.device) -> str:
     """
     if device.type == "cpu":
         return "/CPU:0"
-    index = torch.cuda.current_device() if device.type == "cuda" and device.index is None else device.index or 0
+    current = torch.cuda.current_device() if torch.cuda.is_available() else 0
+    index = current if device.index is None else device.index
     seen = [found.name for found in tf.config.list_logical_devices() if found.device_type in ("CPU", "GPU")]
     if device.type != "cuda" or f"/device:GPU:{index}" not in seen:
         raise ValueError(
