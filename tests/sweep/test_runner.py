@@ -15,6 +15,7 @@ import xarray as xr
 from nwedge._files import StoreError
 from nwedge.store import Result, Store
 from nwedge.sweep import engines
+from nwedge.sweep.ledger import Books
 from nwedge.sweep.runner import run
 
 DAMAGE = {
@@ -276,3 +277,16 @@ def test_killed_at_random_moments_it_goes_on_and_ends_with_the_same_results(tmp_
     assert said == expected
     assert not list(out.rglob("*.tmp"))
     assert os.listdir(out / "running") == []
+
+
+def test_an_interrupt_right_after_the_note_of_a_task_takes_it_back(make, execute, store, monkeypatch):
+    start = Books.start
+
+    def interrupted(books, task):
+        start(books, task)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Books, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(make.chain(), store, execute)
+    assert os.listdir(store.directory / "running") == []

@@ -1,5 +1,6 @@
 """Orthonormal bases Q of random subspaces, of several planes at once: stored, or with one nonzero in each row."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,7 +42,25 @@ class Dense:
         return vectors @ self.matrices
 
 
-class Sparse:
+class Applied(ABC):
+    """Bases that are applied to vectors and not stored: a kind gives the product and its adjoint."""
+
+    def embed(self, coords: Float[Tensor, "planes rows coords"]) -> Float[Tensor, "planes rows ambient"]:
+        """Q c in each plane."""
+        return _Linear.apply(coords, self._embed, self._transpose)  # pyright: ignore[reportReturnType]
+
+    def transpose(self, vectors: Float[Tensor, "planes rows ambient"]) -> Float[Tensor, "planes rows coords"]:
+        """Q^T v in each plane."""
+        return _Linear.apply(vectors, self._transpose, self._embed)  # pyright: ignore[reportReturnType]
+
+    @abstractmethod
+    def _embed(self, coords: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _transpose(self, vectors: Tensor) -> Tensor: ...
+
+
+class Sparse(Applied):
     """One nonzero in each row, orthonormal because columns share no row: Q[i, k(i)] = e(i) / sqrt(n(k(i))).
 
     The signs e are random, and n(k) is how many rows a column has. The weights are cut into stretches of d; in each of
@@ -51,12 +70,7 @@ class Sparse:
 
     On CUDA the sums of the transpose are taken in no fixed order, unless torch is told to be deterministic.
 
-    Args:
-        dim: the dimension of weight space.
-        d: the dimension of each plane.
-        generators: of each plane.
-        dtype: of Q.
-        device: of Q.
+    The arguments are those of `Dense`.
     """
 
     def __init__(
@@ -72,14 +86,6 @@ class Sparse:
     def bytes(dim: int, d: int, dtype: torch.dtype) -> int:
         """What one plane holds in memory."""
         return dim * torch.int64.itemsize
-
-    def embed(self, coords: Float[Tensor, "planes rows coords"]) -> Float[Tensor, "planes rows ambient"]:
-        """Q c in each plane."""
-        return linear(coords, self._embed, self._transpose)
-
-    def transpose(self, vectors: Float[Tensor, "planes rows ambient"]) -> Float[Tensor, "planes rows coords"]:
-        """Q^T v in each plane."""
-        return linear(vectors, self._transpose, self._embed)
 
     def _embed(self, coords: Tensor) -> Tensor:
         scaled = coords * self.scale
@@ -101,13 +107,8 @@ def _signed_columns(dim: int, d: int, generator: Generator) -> Tensor:
     return order.flatten()[:dim] + d * flipped
 
 
-def linear(x: Tensor, there: Callable[[Tensor], Tensor], back: Callable[[Tensor], Tensor]) -> Tensor:
-    """there(x) of a linear map, whose derivative is its adjoint `back`, as often as it is asked for."""
-    return _Linear.apply(x, there, back)  # pyright: ignore[reportReturnType]
-
-
 class _Linear(torch.autograd.Function):
-    """A linear map, given with its adjoint."""
+    """there(x) of a linear map, whose derivative is its adjoint `back`, as often as it is asked for."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, there: Callable[[Tensor], Tensor], back: Callable[[Tensor], Tensor]) -> Tensor:
@@ -117,4 +118,4 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
         there, back = ctx.maps
-        return linear(slopes[0], back, there), None, None
+        return _Linear.apply(slopes[0], back, there), None, None  # pyright: ignore[reportReturnType]

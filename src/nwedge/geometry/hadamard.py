@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from nwedge._random import permutation, signs
-from nwedge.geometry.bases import linear
+from nwedge.geometry.bases import Applied
 
 SMALL, FACTOR = 64, 16
 """The Hadamard matrix by which a transform multiplies in its only pass, and in each of several: measured on a CPU."""
@@ -17,7 +17,7 @@ CPU_ELEMENTS, ELEMENTS = 2**17, 2**24
 """Numbers transformed at once: few enough for a processor's cache, and on other devices many enough to fill them."""
 
 
-class Hadamard:
+class Hadamard(Applied):
     """Blocks of randomised Hadamard transforms one below the other, orthonormal for every dim and d <= dim.
 
     Q = [a_1 R_1 H_1 S_1 E_1; a_2 R_2 H_2 S_2 E_2; ...] N^-1. Block b has n_b rows, a power of two: as many blocks as
@@ -32,12 +32,7 @@ class Hadamard:
     neighbors and the fast Johnson-Lindenstrauss transform"; Tropp 2011, arXiv 1011.1595); blocks one below the other as
     in Fastfood (Le, Sarlos and Smola 2013, arXiv 1408.3060), which Li et al. 2018, arXiv 1804.08838, use for subspaces.
 
-    Args:
-        dim: the dimension of weight space.
-        d: the dimension of each plane.
-        generators: of each plane.
-        dtype: of Q.
-        device: of Q.
+    The arguments are those of `nwedge.geometry.bases.Dense`.
     """
 
     def __init__(
@@ -66,14 +61,6 @@ class Hadamard:
     def bytes(dim: int, d: int, dtype: torch.dtype) -> int:
         """What one plane holds in memory."""
         return 2 * dim * dtype.itemsize
-
-    def embed(self, coords: Float[Tensor, "planes rows coords"]) -> Float[Tensor, "planes rows ambient"]:
-        """Q c in each plane."""
-        return linear(coords, self._embed, self._transpose)
-
-    def transpose(self, vectors: Float[Tensor, "planes rows ambient"]) -> Float[Tensor, "planes rows coords"]:
-        """Q^T v in each plane."""
-        return linear(vectors, self._transpose, self._embed)
 
     def _embed(self, coords: Tensor) -> Tensor:
         padded = torch.nn.functional.pad(coords * self.scale, (0, 1))

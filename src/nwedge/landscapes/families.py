@@ -43,7 +43,7 @@ class Complete:
         return keep_smallest(values, coordinates, self.short, level)
 
     def nearest(self, coordinates: Float[Tensor, "batch axes"]) -> Int64[Tensor, "batch short"]:
-        """The short coordinates of the nearest wedge, unordered."""
+        """The short coordinates of the nearest wedge, unordered; of equal ones those that `part` takes."""
         ones = self.part(torch.ones_like(coordinates), coordinates, self.find(coordinates)[1])
         return ones.topk(self.short, dim=1, sorted=False).indices
 

@@ -64,6 +64,9 @@ def estimate(
     which without anchors (below 100 points) is the plain s / sqrt(n) with the finite-population correction. This is
     the regression estimator of survey sampling (Cochran, Sampling Techniques, 1977, chapter 7).
 
+    The standard error is that of many examples: where a few of them carry most of the loss, it is itself uncertain on
+    the first prefixes, and too small more often than a normal law says.
+
     r_i are those of single examples, whose variance is better known than that of means of blocks. As all points see the
     same examples, their errors are not independent: differences between near points are more exact.
 

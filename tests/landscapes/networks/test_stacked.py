@@ -131,14 +131,20 @@ def test_another_layer_is_named(model: nn.Module, named: str) -> None:
 
 
 @pytest.mark.parametrize("kind", IN_PLACE)
-def test_no_memory_is_taken_twice_without_a_graph(kind: type[nn.Module]) -> None:
-    model = nn.Sequential(nn.Linear(6, 5), kind())
+def test_what_is_done_in_place_without_a_graph_gives_the_same(kind: type[nn.Module], monkeypatch) -> None:
+    done, plain = [], IN_PLACE[kind]
+    monkeypatch.setitem(IN_PLACE, kind, lambda hidden: done.append(kind) or plain(hidden))
+    model = nn.Sequential(kind(), nn.Linear(6, 5), kind())  # the first sees the data, which are nobody's to overwrite
     network = Network(model)
-    stacked, weights = Stacked(model), network.flatten(dict(model.named_parameters()))[None]
+    stacked, point = Stacked(model), network.flatten(dict(model.named_parameters()))[None]
     inputs = X.flatten(1).float()
-    attached = stacked(network.unflatten(weights.requires_grad_()), inputs, per_row=False)
-    with torch.no_grad():
-        plain = stacked(network.unflatten(weights), inputs, per_row=False)
+    before = inputs.clone()
+    attached = stacked(network.unflatten(point.requires_grad_()), inputs, per_row=False)
     assert attached.requires_grad
-    torch.testing.assert_close(plain, attached.detach())
-    torch.testing.assert_close(plain[0].mT, model(inputs).detach())
+    assert done == []
+    with torch.no_grad():
+        found = stacked(network.unflatten(point), inputs, per_row=False)
+    assert done == [kind]
+    assert torch.equal(inputs, before)
+    torch.testing.assert_close(found, attached.detach())
+    torch.testing.assert_close(found[0].mT, model(inputs).detach())

@@ -103,7 +103,7 @@ class Evaluation:
         if self.stacked is not None and isinstance(function, OfLogits):
             (inputs, labels), weights = batch, self.network.unflatten(points)
             return function.of(self.stacked(weights, inputs, per_row=per_row, seeds=seeds), labels)
-        return self._each(functools.partial(self.network, function), points, statistics, batch, per_row, seeds)
+        return self._at_points(functools.partial(self.network, function), points, statistics, batch, per_row, seeds)
 
     def each(self, function: Function, points: Tensor, statistics: Tensor, examples: Examples) -> Tensor:
         """A function that has a value for each example of a batch, at all points, shape (batch, examples, *)."""
@@ -117,7 +117,9 @@ class Evaluation:
 
     def seen(self, function: Function, points: Tensor, batch: Any) -> Tensor:
         """What the BatchNorm layers see at a block of points on one batch, shape (rows, statistics)."""
-        return self._each(lambda point, _, batch: self.network.statistics(function, point, batch), points, None, batch)
+        return self._at_points(
+            lambda point, _, batch: self.network.statistics(function, point, batch), points, None, batch
+        )
 
     def blocks(self, points: Tensor) -> list[slice]:
         """The rows of a batch of points that are evaluated at once."""
@@ -151,7 +153,7 @@ class Evaluation:
             means.append(functools.reduce(operator.add, terms))
         return torch.cat(means)
 
-    def _each(
+    def _at_points(
         self,
         one: Callable[[Tensor, Tensor | None, Any], Tensor],
         points: Tensor,

@@ -129,8 +129,8 @@ class NetworkLandscape:
         self._batch_size = batch_size
         functions = [self._loss] if predict is None else [self._loss, self._predict]
         few = self._training.batch(EVERY, slice(PROBED))
-        self._evaluation = choose_evaluation(own, self._network, functions, few, strategy, chunk)
         point = self._network.flatten(dict(own.named_parameters()))
+        self._evaluation = choose_evaluation(own, self._network, functions, point, few, strategy, chunk)
         self._each = cross_entropies if loss is None else OneByOne(self._evaluation, self._loss, point, few)
 
     @property

@@ -14,7 +14,7 @@ ELEMENTWISE = frozenset(
     | {nn.Tanhshrink, nn.Softshrink, nn.Hardshrink}
 )
 """Layers that act on each number alone."""
-IN_PLACE: Mapping[type[nn.Module], Callable[[Tensor], Tensor]] = {
+IN_PLACE: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
     nn.ReLU: torch.relu_,
     nn.Tanh: torch.tanh_,
     nn.Sigmoid: torch.sigmoid_,

@@ -14,7 +14,13 @@ from nwedge.landscapes.networks.strategy import CHUNK, prefers_channels_last, ru
 
 
 def choose_evaluation(
-    model: nn.Module, network: Network, functions: Sequence[Function], few: Any, strategy: str | None, chunk: int | None
+    model: nn.Module,
+    network: Network,
+    functions: Sequence[Function],
+    point: Tensor,
+    few: Any,
+    strategy: str | None,
+    chunk: int | None,
 ) -> Evaluation:
     """The evaluation that is asked for or, where none is, the first of the rule's that works.
 
@@ -22,6 +28,7 @@ def choose_evaluation(
         model: as the network holds it.
         network: the network; images are laid out with their channels last where that works and pays.
         functions: what is evaluated: the loss first, and predictions of the user's own.
+        point: where it is tried, shape (dim,).
         few: a batch to try it with.
         strategy: one of "stacked", "vmap" and "loop", or None.
         chunk: examples evaluated at once; None takes the strategy's own.
@@ -29,22 +36,20 @@ def choose_evaluation(
     Raises:
         ValueError: a strategy that cannot work.
     """
-    point = network.flatten(dict(model.named_parameters()))
-    reason: str | None = None
+    reason = ""
     for name in (strategy,) if strategy else rule(model):
         try:
             stacked = _stacked(model, functions[0]) if name == "stacked" else None
+            evaluation = Evaluation(network, name, chunk or CHUNK[name], stacked)
+            if name != "loop":
+                for function in functions:
+                    _check(evaluation, function, point, few)
         except ValueError as error:
             reason = str(error)
             continue
-        evaluation = Evaluation(network, name, chunk or CHUNK[name], stacked)
-        reasons = (_fails(evaluation, function, point, few) for function in functions)
-        reason = None if name == "loop" else next(filter(None, reasons), None)
-        if reason is None:
-            device = point.device
-            if name == "loop" and prefers_channels_last(model, device):
-                network.channels_last = all(_channels_last_works(network, one, point, few) for one in functions)
-            return evaluation
+        if name == "loop" and prefers_channels_last(model, point.device):
+            network.channels_last = all(_channels_last_works(network, one, point, few) for one in functions)
+        return evaluation
     raise ValueError(f"strategy={strategy!r} cannot evaluate this model or loss ({reason}): use strategy='loop'")
 
 
@@ -54,14 +59,14 @@ def _stacked(model: nn.Module, loss: Function) -> Stacked:
     return Stacked(model)
 
 
-def _fails(evaluation: Evaluation, function: Function, point: Tensor, batch: Any) -> str | None:
-    """Why a function cannot be evaluated at many points at once, in words, or None if it can."""
+def _check(evaluation: Evaluation, function: Function, point: Tensor, batch: Any) -> None:
+    """Refuse (ValueError) a function that cannot be evaluated at many points at once as it is in a loop."""
     try:
-        stacked = _values(evaluation, function, point, batch)
+        values = _values(evaluation, function, point, batch)
     except Exception as error:  # whatever a user's function does under vmap
-        return str(error).partition("\n")[0]
-    agree = _agree(stacked, _looped(evaluation.network, function, point, batch))
-    return None if agree else "its values differ from those of a loop"
+        raise ValueError(str(error).partition("\n")[0]) from error
+    if not _agree(values, _looped(evaluation.network, function, point, batch)):
+        raise ValueError("its values differ from those of a loop")
 
 
 def _channels_last_works(network: Network, function: Function, point: Tensor, batch: Any) -> bool:
