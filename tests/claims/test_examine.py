@@ -50,6 +50,18 @@ def test_it_trains_as_many_optima_as_the_largest_sheet_spans(handed) -> None:
             assert sheet.members == tuple(range(m))
 
 
+def test_optima_of_ones_own_take_the_place_of_training(handed) -> None:
+    optima = torch.randn(3, 4, WEDGES.dim)
+    verdict = examine(WEDGES, "m-tunnels", optima=optima, config=MTunnelsConfig(m=(2, 3)))
+    assert (verdict.statistic, verdict.seeds) == (2, 3)
+    for seed, (_, runs, _) in enumerate(handed):
+        assert torch.equal(torch.stack([run.optimum for run in runs]), optima[seed])
+        assert torch.equal(runs.sheets[3].optima, optima[seed, :3])
+        for run in runs:
+            torch.testing.assert_close(torch.from_numpy(run.loss), WEDGES.loss(run.points))
+        assert len(torch.stack([run.start for run in runs]).unique(dim=0)) == 4
+
+
 @pytest.mark.parametrize(
     ("claim", "options", "error", "words"),
     [
@@ -64,6 +76,9 @@ def test_it_trains_as_many_optima_as_the_largest_sheet_spans(handed) -> None:
         ),
         ("intrinsic-dimension", {}, ValueError, "the claim 'intrinsic-dimension' needs more than runs at one rate"),
         ("tunnels", {"config": TunnelsConfig(), "optimizer": "lbfgs"}, ValueError, "optimizer"),
+        ("tunnels", {"lr": None}, ValueError, "give lr= and steps= to train some, or optima= of yours"),
+        ("tunnels", {"optima": torch.zeros(2, 1, 12)}, ValueError, r"for 'tunnels', 2 members; got \(2, 1, 12\)"),
+        ("no-obstacles", {"optima": torch.zeros(2, 2, 12)}, ValueError, "is about the way to an optimum"),
     ],
 )
 def test_what_cannot_be_is_refused(claim, options, error, words) -> None:

@@ -1,16 +1,22 @@
 """A claim of the poster on a landscape of one's own, in one call."""
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
 
 from nwedge._checks import check_choice, check_integer
 from nwedge._random import derive
 from nwedge.claims import runs, sheets
 from nwedge.claims._task import claim_module
 from nwedge.claims.judging import Verdict
-from nwedge.landscape import Landscape
+from nwedge.landscape import Landscape, evaluate
 from nwedge.specs.canonical import Spec
-from nwedge.specs.claims import CLAIMS
+from nwedge.specs.claims import CLAIMS, Claim
 from nwedge.specs.claims import claim as find_claim
 from nwedge.specs.subjects import Sheets, keep
 from nwedge.specs.tasks import OPTIMA, RunSpec, TrainSpec
@@ -20,8 +26,9 @@ def examine(
     landscape: Landscape,
     claim: str,
     *,
-    lr: float,
-    steps: int,
+    optima: Float[Tensor, "seeds members dim"] | None = None,
+    lr: float | None = None,
+    steps: int | None = None,
     optimizer: str = "sgd",
     momentum: float = 0.0,
     weight_decay: float = 0.0,
@@ -37,6 +44,9 @@ def examine(
     Args:
         landscape: any landscape that passes `check_landscape`.
         claim: the id of a claim, such as "tunnels"; `nwedge claims` lists them.
+        optima: the results of your own training, in place of the settings of one: independent ones for each of the
+            seeds, so that `optima[0]` holds the points that seed 0 spans a tunnel or sheet over. Their training is
+            taken to have begun at points that `landscape.initial` draws.
         lr: the learning rate; this and the other settings of the training are those of `descend`.
         steps: of the training.
         optimizer: "sgd" or "adam".
@@ -50,8 +60,9 @@ def examine(
         The verdict: outcome, statistic, interval, threshold, sentence and parts.
 
     Raises:
-        ValueError, TypeError: an unknown claim, one that needs sweeps or other claims, settings of another claim, or
-            what `descend` refuses.
+        ValueError, TypeError: an unknown claim, one that needs sweeps or other claims, settings of another claim,
+            neither optima nor lr and steps, optima for a claim that needs the training itself, too few of them, or what
+            `descend` refuses.
     """
     check_choice("claim", claim, [one.id for one in CLAIMS])
     check_integer("seeds", seeds, 2)
@@ -62,21 +73,49 @@ def examine(
     if chosen.needs or OPTIMA not in chosen.reads:
         raise ValueError(f"the claim {claim!r} needs more than runs at one rate: only `nwedge replicate` measures it")
     members = max(chosen.reads[OPTIMA], *_sizes(config)) if chosen.sheets else chosen.reads[OPTIMA]
-    how = TrainSpec(optimizer=optimizer, steps=steps, momentum=momentum, schedule=schedule, keep=keep(steps))
-    plan = [
-        RunSpec(lr=lr, weight_decay=weight_decay, seed=seed, member=member)
-        for seed in range(seeds)
-        for member in range(members)
-    ]
-    group = runs.train(landscape, how, plan)
+    if optima is None:
+        if lr is None or steps is None:
+            raise ValueError("a landscape is examined at optima: give lr= and steps= to train some, or optima= of yours")
+        how = TrainSpec(optimizer=optimizer, steps=steps, momentum=momentum, schedule=schedule, keep=keep(steps))
+        by_seed = _trained(landscape, how, RunSpec(lr=lr, weight_decay=weight_decay, seed=0, member=0), seeds, members)
+    else:
+        by_seed = _given(landscape, chosen, optima, members)
     measured = []
-    for seed in range(seeds):
-        own = [runs.run(row, group, landscape, run) for row, run in enumerate(plan) if run.seed == seed]
+    for seed, own in enumerate(by_seed):
         spanned = [_sheet(landscape, own, m) for m in _sizes(config)] if chosen.sheets else []
         read = runs.Runs(own, spanned)
         measured.append(claim_module(claim).measure(landscape, read, config, derive(seed, claim)))
-    results = xr.concat(measured, dim=xr.DataArray(range(seeds), dims="seed", name="seed"), join="exact")
+    results = xr.concat(measured, dim=xr.DataArray(range(len(by_seed)), dims="seed", name="seed"), join="exact")
     return claim_module(claim).verdict({claim: results})
+
+
+def _trained(landscape: Landscape, how: TrainSpec, spec: RunSpec, seeds: int, members: int) -> list[list[runs.Run]]:
+    """The runs of each seed, trained all at once."""
+    plan = [replace(spec, seed=seed, member=member) for seed in range(seeds) for member in range(members)]
+    group = runs.train(landscape, how, plan)
+    every = [runs.run(row, group, landscape, run) for row, run in enumerate(plan)]
+    return [every[seed * members :][:members] for seed in range(seeds)]
+
+
+def _given(landscape: Landscape, claim: Claim, optima: Tensor, members: int) -> list[list[runs.Run]]:
+    """The runs that end at given optima, of each seed."""
+    if claim.trajectory:
+        raise ValueError(f"the claim {claim.id!r} is about the way to an optimum: give lr= and steps=, not optima=")
+    shape = (2, members, landscape.dim)
+    if optima.ndim != 3 or len(optima) < shape[0] or optima.shape[1] < members or optima.shape[2] != landscape.dim:
+        raise ValueError(
+            f"optima must have shape (seeds, members, {landscape.dim}) with at least 2 seeds and, for {claim.id!r}, "
+            f"{members} members; got {tuple(optima.shape)}"
+        )
+    by_seed = []
+    for seed, ends in enumerate(optima.detach()):
+        starts = torch.cat([landscape.initial(1, derive(seed, "start", member)) for member in range(len(ends))])
+        points = torch.stack([starts, ends], dim=1)
+        losses = torch.stack([evaluate(landscape, starts), evaluate(landscape, ends)], dim=1).cpu().numpy()
+        specs = [RunSpec(lr=math.nan, seed=seed, member=member) for member in range(len(ends))]
+        kept = [(points[spec.member], np.array([0, 1]), losses[spec.member]) for spec in specs]
+        by_seed.append([runs.Run(*one, landscape, spec) for one, spec in zip(kept, specs, strict=True)])
+    return by_seed
 
 
 def _sizes(config: Spec) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ class Claim:
         controls: the landscapes that must fail it.
         reads: the roles of the runs that it reads, and how many of each seed.
         sheets: whether it reads sheets.
+        trajectory: whether it is about the way to an optimum.
         needs: the claims whose results its verdict reads beside its own.
         derived: controls whose verdict is another reading of a landscape's results, and that landscape.
     """
@@ -31,6 +32,7 @@ class Claim:
     controls: tuple[str, ...]
     reads: Mapping[str, int] = field(default_factory=lambda: {OPTIMA: 2})
     sheets: bool = False
+    trajectory: bool = False
     needs: tuple[str, ...] = ()
     derived: Mapping[str, str] = field(default_factory=dict)
 
@@ -41,6 +43,7 @@ CLAIMS = (
         text="the loss does not rise on the straight line, nor on the real trajectory, from start to optimum",
         config=configs.NoObstaclesConfig,
         controls=("control-horseshoe",),
+        trajectory=True,
         anchor="Goodfellow et al. 2014: monotone lines; exceptions in Lucas et al. 2021",
     ),
     Claim(

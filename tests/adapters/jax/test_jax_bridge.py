@@ -48,7 +48,7 @@ def test_devices():
     cpu = jax.devices("cpu")[0]
     assert torch_device(cpu) == torch.device("cpu")
     check_device(torch.device("cpu"))
-    with pytest.raises(ValueError, match="JAX sees no device for torch's meta: take device='cpu'"):
+    with pytest.raises(ValueError, match="JAX sees no device for torch's meta: use the CPU"):
         check_device(torch.device("meta"))
 
 

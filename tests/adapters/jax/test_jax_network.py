@@ -281,6 +281,7 @@ def test_bad_data_are_refused(net):
     refuse((images, list(map(str, labels))), r"leaf \[1\]\[0\] of the training data is a str", TypeError)
     refuse((images, labels[0]), r"leaf \[1\] of the training data has no axis")
     refuse([], "the training data hold no array")
+    refuse((torch.from_numpy(images).to("meta"), labels), "JAX sees no device for torch's meta: use the CPU")
     refuse((images, labels + 2**32), r"leaf \[1\] of the training data holds integers of more than 32 bits")
     with pytest.raises(ValueError, match=r"fails on float32 \(8, 5\) from the held-out data"):
         JaxLandscape(net.apply, net.params, net.train, (images[:, :5], labels))
@@ -314,6 +315,8 @@ try:
 except ValueError as error:
     print(error)
 landscape = JaxLandscape(None, jax.device_put(mixed, second), data, loss=loss, init=lambda key: mixed)
+moved = JaxLandscape(None, jax.device_put(mixed, first), jax.device_put(data, second), loss=loss)
+print(moved.loss(torch.ones(1, 4)).item())
 print(landscape.loss(torch.ones(1, 4)).item(), landscape.hvp(torch.ones(1, 4), torch.ones(1, 4)).tolist())
 """
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
@@ -322,4 +325,5 @@ print(landscape.loss(torch.ones(1, 4)).item(), landscape.hvp(torch.ones(1, 4), t
     ).stdout.splitlines()
     assert "params must be on one device; leaf ['a'] of params is on " in found[0]
     assert "and leaf ['b'] of params on " in found[0]
-    assert found[1] == "16.0 [[8.0, 8.0, 8.0, 8.0]]"
+    assert found[1] == "16.0"  # data are copied to the device of params
+    assert found[2] == "16.0 [[8.0, 8.0, 8.0, 8.0]]"

@@ -197,3 +197,8 @@ def test_the_users_precision_does_not_matter(setting):
         with jax.enable_x64(setting):
             assert_alike(*pair, points, points + 1)
             assert jax.config.jax_enable_x64 == setting
+
+
+def test_a_device_that_jax_does_not_see_is_refused():
+    with pytest.raises(ValueError, match="JAX sees no device for torch's meta"):
+        JaxWedges(5, 2, device="meta")

@@ -68,6 +68,6 @@ def check_device(device: torch.device) -> None:
         seen = False
     if not seen:
         raise ValueError(
-            f"JAX sees no device for torch's {device}: take device='cpu', or install jax with support for it "
+            f"JAX sees no device for torch's {device}: use the CPU, or install jax with support for it "
             "(pip install 'jax[cuda12]')"
         )

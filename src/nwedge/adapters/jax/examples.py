@@ -9,7 +9,7 @@ import torch
 from jax import Array
 from torch import Tensor
 
-from nwedge.adapters.jax.bridge import DTYPES, to_jax
+from nwedge.adapters.jax.bridge import DTYPES, check_device, to_jax
 from nwedge.adapters.jax.words import is_array, leaves_by_place
 
 
@@ -36,7 +36,7 @@ class Examples:
 
 
 def hold(data: Any, name: str, *, dtype: torch.dtype, home: jax.Device) -> Examples:  # pyright: ignore[reportInvalidTypeForm]
-    """A copy of the data on a device; floating arrays take `dtype`, others keep theirs; under `precision`.
+    """A copy of the data, moved to a device; floating arrays take `dtype`, others keep theirs; under `precision`.
 
     Args:
         data: an array of JAX, NumPy or torch, or a pytree of them.
@@ -46,7 +46,8 @@ def hold(data: Any, name: str, *, dtype: torch.dtype, home: jax.Device) -> Examp
 
     Raises:
         TypeError: something in the data that is no array.
-        ValueError: no examples, arrays of unequal length, NaN or infinity, or integers that JAX would cut off.
+        ValueError: no examples, arrays of unequal length, NaN or infinity, integers that JAX would cut off, or a tensor
+            on a device that JAX does not see.
     """
     leaves = leaves_by_place(data, f"the {name} data")
     if not leaves:
@@ -61,6 +62,8 @@ def hold(data: Any, name: str, *, dtype: torch.dtype, home: jax.Device) -> Examp
             raise ValueError(f"the {name} data must have examples along the first axis; {place} has no axis")
     first, count = leaves[0][0], len(leaves[0][1])
     for place, leaf in leaves:
+        if isinstance(leaf, Tensor):
+            check_device(leaf.device)
         _check_fits(place, leaf, dtype)
         if len(leaf) != count:
             raise ValueError(

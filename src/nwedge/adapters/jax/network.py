@@ -43,7 +43,8 @@ class JaxLandscape(ForeignLandscape):
         apply_fn: apply_fn(params, x) -> logits of shape (examples, classes), for data (x, y) with integer labels; the
             landscape then predicts. None where the loss alone is known; the landscape then does not predict.
         params: the pytree of floating arrays that is the functions' first argument, on one device.
-        train: the training data: any pytree of arrays of JAX, NumPy or torch with a common first axis.
+        train: the training data: any pytree of arrays of JAX, NumPy or torch with a common first axis; copied to the
+            device of params from wherever they are.
         held_out: the held-out data, of the same structure.
         loss: loss(params, batch) -> mean over the batch, a scalar; None: the cross-entropy of apply_fn(params, x)
             and y.

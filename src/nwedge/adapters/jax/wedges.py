@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from typing import Any, NamedTuple, final
 
 import jax
@@ -49,10 +49,15 @@ class JaxWedges(ForeignLandscape, WedgeLandscape):
     landscapes that differ in seed, short, thickness or width share them.
 
     Raises:
-        TypeError, ValueError: as `WedgeLandscape`; at the first loss, a device that JAX does not see.
+        TypeError, ValueError: as `WedgeLandscape`; a device that JAX does not see.
 
     Source: Fort and Jastrzebski, NeurIPS 2019, arXiv 1906.04724 (FJ19).
     """
+
+    @wraps(WedgeLandscape.__init__)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        check_device(torch.device(kwargs.get("device", "cpu")))
+        super().__init__(*args, **kwargs)
 
     def distance(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The distance of each point to the nearest wedge, whatever the profile, shape (batch,); differentiable.
@@ -86,7 +91,6 @@ class JaxWedges(ForeignLandscape, WedgeLandscape):
 
     @cached_property
     def _wedges(self) -> Wedges:
-        check_device(self.device)
         sets = None
         if isinstance(self._family, Sampled):
             axes = self.dim if self.bases is None else len(self.bases)

@@ -52,7 +52,7 @@ def device_name(device: torch.device) -> str:
     seen = [found.name for found in tf.config.list_logical_devices() if found.device_type in ("CPU", "GPU")]
     if device.type != "cuda" or f"/device:GPU:{index}" not in seen:
         raise ValueError(
-            f"device must be one that TensorFlow sees, {', '.join(seen)}; got {device}: use device='cpu', or install a "
+            f"device must be one that TensorFlow sees, {', '.join(seen)}; got {device}: use the CPU, or install a "
             "TensorFlow with GPU support"
         )
     return f"/GPU:{index}"

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 
-from nwedge.adapters.tensorflow.bridge import DTYPES, length, to_tensorflow
+from nwedge.adapters.tensorflow.bridge import DTYPES, device_name, length, to_tensorflow
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def hold(data: Any, name: str, dtype: torch.dtype) -> Examples:
 
     Raises:
         TypeError: data that are no pair, or something in them that is no array of numbers.
-        ValueError: no examples, arrays of unequal length, NaN or infinity.
+        ValueError: no examples, arrays of unequal length, NaN or infinity, or a tensor on a device that TensorFlow does
+            not see.
     """
     if not isinstance(data, tuple | list) or len(data) != 2:
         came = f"{len(data)} elements" if isinstance(data, tuple | list) else type(data).__name__
@@ -93,7 +94,10 @@ def _tensor(leaf: Any, name: str, dtype: torch.dtype) -> tf.Tensor:
         )
     if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biuf":
         raise TypeError(f"the {name} data must be arrays of numbers; got an array of dtype {leaf.dtype}")
-    tensor = to_tensorflow(leaf) if isinstance(leaf, torch.Tensor) else tf.convert_to_tensor(leaf)
+    if isinstance(leaf, torch.Tensor):
+        device_name(leaf.device)  # refuses one that TensorFlow does not see
+        leaf = to_tensorflow(leaf)
+    tensor = tf.convert_to_tensor(leaf)
     if not tensor.shape.rank:
         raise ValueError(f"the {name} data must have examples along the first axis of every array; one has no axis")
     if not tensor.dtype.is_floating:
