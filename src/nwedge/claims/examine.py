@@ -75,7 +75,9 @@ def examine(
     members = max(chosen.reads[OPTIMA], *_sizes(config)) if chosen.sheets else chosen.reads[OPTIMA]
     if optima is None:
         if lr is None or steps is None:
-            raise ValueError("a landscape is examined at optima: give lr= and steps= to train some, or optima= of yours")
+            raise ValueError(
+                "a landscape is examined at optima: give lr= and steps= to train some, or optima= of yours"
+            )
         how = TrainSpec(optimizer=optimizer, steps=steps, momentum=momentum, schedule=schedule, keep=keep(steps))
         by_seed = _trained(landscape, how, RunSpec(lr=lr, weight_decay=weight_decay, seed=0, member=0), seeds, members)
     else:

@@ -45,7 +45,11 @@ def test_parts_and_draws_keep_the_users_structure():
         ((np.zeros((3, 2)), np.zeros(4)), ValueError, r"one length, the number of examples; got lengths \[3, 4\]"),
         ((np.zeros((0, 2)), np.zeros(0)), ValueError, "training data hold no examples"),
         ((np.float64(1.0), np.zeros(1)), ValueError, "one has no axis"),
-        ((torch.zeros(2, device="meta"), np.zeros(2)), ValueError, "one that TensorFlow sees, .*; got meta: use the CPU"),
+        (
+            (torch.zeros(2, device="meta"), np.zeros(2)),
+            ValueError,
+            "one that TensorFlow sees, .*; got meta: use the CPU",
+        ),
         ((np.array([1.0, np.nan]), np.zeros(2)), ValueError, "hold NaN or infinity: leave these examples out"),
         ((np.zeros(2), np.array([1.0, np.inf])), ValueError, "hold NaN or infinity"),
     ],

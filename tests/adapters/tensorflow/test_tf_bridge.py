@@ -57,9 +57,7 @@ def test_devices_by_name():
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="TensorFlow sees a GPU")
 def test_devices_that_one_framework_does_not_see_are_refused(monkeypatch):
-    with pytest.raises(
-        ValueError, match=r"device must be one that TensorFlow sees, .*CPU:0; got cuda:0: use the CPU"
-    ):
+    with pytest.raises(ValueError, match=r"device must be one that TensorFlow sees, .*CPU:0; got cuda:0: use the CPU"):
         device_name(torch.device("cuda:0"))
     with pytest.raises(ValueError, match="got meta"):
         device_name(torch.device("meta"))
