@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from functools import cached_property, partial, wraps
+from functools import cached_property, partial, update_wrapper
 from typing import Any, NamedTuple, final
 
 import jax
@@ -54,10 +54,11 @@ class JaxWedges(ForeignLandscape, WedgeLandscape):
     Source: Fort and Jastrzebski, NeurIPS 2019, arXiv 1906.04724 (FJ19).
     """
 
-    @wraps(WedgeLandscape.__init__)
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         check_device(torch.device(kwargs.get("device", "cpu")))
         super().__init__(*args, **kwargs)
+
+    update_wrapper(__init__, WedgeLandscape.__init__)  # its signature
 
     def distance(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The distance of each point to the nearest wedge, whatever the profile, shape (batch,); differentiable.
