@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nwedge import geometry as geometry
     from nwedge.claims.examine import examine as examine
+    from nwedge.claims.examine import examine_optima as examine_optima
     from nwedge.landscape import Landscape as Landscape
     from nwedge.landscape import Predictive as Predictive
     from nwedge.landscape import Separable as Separable
@@ -40,6 +41,7 @@ _HOMES = {
     "estimate": "nwedge.methods.estimation",
     "evaluate": "nwedge.landscape",
     "examine": "nwedge.claims.examine",
+    "examine_optima": "nwedge.claims.examine",
     "gradient": "nwedge.landscape",
     "hvp": "nwedge.landscape",
     "m_tunnel": "nwedge.methods.sheets",

@@ -43,6 +43,7 @@ def test_an_undefined_value_makes_the_statistic_null() -> None:
     found = part("effect", np.array([1.0, np.nan]), HALF)
     assert found.statistic is None
     assert found.interval is None
+    assert "undefined in 1 of 2 optima" in part("effect", np.array([1.0, np.nan]), HALF, "optimum").sentence
 
 
 def test_few_values_have_students_interval() -> None:

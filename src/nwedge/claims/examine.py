@@ -1,7 +1,6 @@
 """A claim of the poster on a landscape of one's own, in one call."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,9 +25,8 @@ def examine(
     landscape: Landscape,
     claim: str,
     *,
-    optima: Float[Tensor, "seeds members dim"] | None = None,
-    lr: float | None = None,
-    steps: int | None = None,
+    lr: float,
+    steps: int,
     optimizer: str = "sgd",
     momentum: float = 0.0,
     weight_decay: float = 0.0,
@@ -44,9 +42,6 @@ def examine(
     Args:
         landscape: any landscape that passes `check_landscape`.
         claim: the id of a claim, such as "tunnels"; `nwedge claims` lists them.
-        optima: the results of your own training, in place of the settings of one: independent ones for each of the
-            seeds, so that `optima[0]` holds the points that seed 0 spans a tunnel or sheet over. Their training is
-            taken to have begun at points that `landscape.initial` draws.
         lr: the learning rate; this and the other settings of the training are those of `descend`.
         steps: of the training.
         optimizer: "sgd" or "adam".
@@ -60,64 +55,98 @@ def examine(
         The verdict: outcome, statistic, interval, threshold, sentence and parts.
 
     Raises:
-        ValueError, TypeError: an unknown claim, one that needs sweeps or other claims, settings of another claim,
-            neither optima nor lr and steps, optima for a claim that needs the training itself, too few of them, or what
-            `descend` refuses.
+        ValueError, TypeError: an unknown claim, one that needs sweeps or other claims, settings of another claim, or
+            what `descend` refuses.
     """
-    check_choice("claim", claim, [one.id for one in CLAIMS])
     check_integer("seeds", seeds, 2)
+    chosen, config = _chosen(claim, config)
+    members = _members(chosen, config)
+    how = TrainSpec(optimizer=optimizer, steps=steps, momentum=momentum, schedule=schedule, keep=keep(steps))
+    plan = [
+        RunSpec(lr=lr, weight_decay=weight_decay, seed=seed, member=member)
+        for seed in range(seeds)
+        for member in range(members)
+    ]
+    group = runs.train(landscape, how, plan)
+    trained = [runs.run(row, group, landscape, run) for row, run in enumerate(plan)]
+    return _judged(landscape, chosen, config, [trained[seed * members :][:members] for seed in range(seeds)])
+
+
+def examine_optima(
+    landscape: Landscape,
+    claim: str,
+    optima: Float[Tensor, "seeds members dim"],
+    *,
+    config: Spec | None = None,
+) -> Verdict:
+    """Measure a claim at optima that you trained yourself, in whatever framework, and judge it.
+
+    Their training is taken to have begun at points that `landscape.initial` draws, and they count as trained where the
+    loss is at most a quarter of the loss there.
+
+    Args:
+        landscape: any landscape that passes `check_landscape`.
+        claim: the id of a claim that reads optima, not the way to them.
+        optima: independent ones for each of at least two seeds, the unit of the interval; of each seed the first are
+            taken, as many as the claim reads.
+        config: the settings of the claim; None takes its defaults.
+
+    Returns:
+        The verdict: outcome, statistic, interval, threshold, sentence and parts.
+
+    Raises:
+        ValueError, TypeError: an unknown claim, one that needs sweeps, other claims or the training itself, settings of
+            another claim, too few optima, or points that do not belong to the landscape.
+    """
+    chosen, config = _chosen(claim, config)
+    if chosen.trajectory:
+        raise ValueError(f"the claim {claim!r} is about the way to an optimum: train with `examine`")
+    members = _members(chosen, config)
+    shape = tuple(optima.shape)
+    if len(shape) != 3 or shape[0] < 2 or shape[1] < members or shape[2] != landscape.dim:
+        raise ValueError(
+            f"optima must have shape (seeds, members, {landscape.dim}) with at least 2 seeds and, for {claim!r}, "
+            f"{members} members; got {shape}"
+        )
+    by_seed = [_ending(landscape, ends, seed) for seed, ends in enumerate(optima.detach()[:, :members])]
+    return _judged(landscape, chosen, config, by_seed)
+
+
+def _chosen(claim: str, config: Spec | None) -> tuple[Claim, Spec]:
+    """A claim that reads runs at one rate, and its settings."""
+    check_choice("claim", claim, [one.id for one in CLAIMS])
     chosen = find_claim(claim)
     config = chosen.config() if config is None else config
     if not isinstance(config, chosen.config):
         raise TypeError(f"config must be a {chosen.config.__name__} for {claim!r}; got a {type(config).__name__}")
     if chosen.needs or OPTIMA not in chosen.reads:
         raise ValueError(f"the claim {claim!r} needs more than runs at one rate: only `nwedge replicate` measures it")
-    members = max(chosen.reads[OPTIMA], *_sizes(config)) if chosen.sheets else chosen.reads[OPTIMA]
-    if optima is None:
-        if lr is None or steps is None:
-            raise ValueError(
-                "a landscape is examined at optima: give lr= and steps= to train some, or optima= of yours"
-            )
-        how = TrainSpec(optimizer=optimizer, steps=steps, momentum=momentum, schedule=schedule, keep=keep(steps))
-        by_seed = _trained(landscape, how, RunSpec(lr=lr, weight_decay=weight_decay, seed=0, member=0), seeds, members)
-    else:
-        by_seed = _given(landscape, chosen, optima, members)
-    measured = []
+    return chosen, config
+
+
+def _members(claim: Claim, config: Spec) -> int:
+    """How many optima of a seed the claim reads."""
+    return max(claim.reads[OPTIMA], *_sizes(config)) if claim.sheets else claim.reads[OPTIMA]
+
+
+def _ending(landscape: Landscape, ends: Float[Tensor, "members dim"], seed: int) -> list[runs.Run]:
+    """The runs of a seed that end at given points."""
+    specs = [RunSpec(lr=math.nan, seed=seed, member=member) for member in range(len(ends))]
+    starts = torch.cat([landscape.initial(1, derive(seed, "start", spec.member)) for spec in specs])
+    losses = torch.stack([evaluate(landscape, starts), evaluate(landscape, ends)], dim=1).cpu().numpy()
+    points = torch.stack([starts, ends], dim=1)
+    step = np.array([0, 1])
+    return [runs.Run(points[row], step, losses[row], landscape, spec) for row, spec in enumerate(specs)]
+
+
+def _judged(landscape: Landscape, claim: Claim, config: Spec, by_seed: list[list[runs.Run]]) -> Verdict:
+    """Measure a claim on the runs of each seed, and judge it."""
+    module, measured = claim_module(claim.id), []
     for seed, own in enumerate(by_seed):
-        spanned = [_sheet(landscape, own, m) for m in _sizes(config)] if chosen.sheets else []
-        read = runs.Runs(own, spanned)
-        measured.append(claim_module(claim).measure(landscape, read, config, derive(seed, claim)))
+        spanned = [_sheet(landscape, own, m) for m in _sizes(config)] if claim.sheets else []
+        measured.append(module.measure(landscape, runs.Runs(own, spanned), config, derive(seed, claim.id)))
     results = xr.concat(measured, dim=xr.DataArray(range(len(by_seed)), dims="seed", name="seed"), join="exact")
-    return claim_module(claim).verdict({claim: results})
-
-
-def _trained(landscape: Landscape, how: TrainSpec, spec: RunSpec, seeds: int, members: int) -> list[list[runs.Run]]:
-    """The runs of each seed, trained all at once."""
-    plan = [replace(spec, seed=seed, member=member) for seed in range(seeds) for member in range(members)]
-    group = runs.train(landscape, how, plan)
-    every = [runs.run(row, group, landscape, run) for row, run in enumerate(plan)]
-    return [every[seed * members :][:members] for seed in range(seeds)]
-
-
-def _given(landscape: Landscape, claim: Claim, optima: Tensor, members: int) -> list[list[runs.Run]]:
-    """The runs that end at given optima, of each seed."""
-    if claim.trajectory:
-        raise ValueError(f"the claim {claim.id!r} is about the way to an optimum: give lr= and steps=, not optima=")
-    shape = (2, members, landscape.dim)
-    if optima.ndim != 3 or len(optima) < shape[0] or optima.shape[1] < members or optima.shape[2] != landscape.dim:
-        raise ValueError(
-            f"optima must have shape (seeds, members, {landscape.dim}) with at least 2 seeds and, for {claim.id!r}, "
-            f"{members} members; got {tuple(optima.shape)}"
-        )
-    by_seed = []
-    for seed, ends in enumerate(optima.detach()):
-        starts = torch.cat([landscape.initial(1, derive(seed, "start", member)) for member in range(len(ends))])
-        points = torch.stack([starts, ends], dim=1)
-        losses = torch.stack([evaluate(landscape, starts), evaluate(landscape, ends)], dim=1).cpu().numpy()
-        specs = [RunSpec(lr=math.nan, seed=seed, member=member) for member in range(len(ends))]
-        kept = [(points[spec.member], np.array([0, 1]), losses[spec.member]) for spec in specs]
-        by_seed.append([runs.Run(*one, landscape, spec) for one, spec in zip(kept, specs, strict=True)])
-    return by_seed
+    return module.verdict({claim.id: results})
 
 
 def _sizes(config: Spec) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ TRAINED = 0.25
 """The largest loss at the end of training, relative to the start's, of a run that counts as trained."""
 
 SEED = "seed"
+PLURAL = {SEED: "seeds", "optimum": "optima"}
 HOLDS, FAILS, INCONCLUSIVE = "holds", "fails", "inconclusive"
 SEVERITY = {FAILS: 0, INCONCLUSIVE: 1, HOLDS: 2}
 RESOLVED = 0.5
@@ -89,7 +90,7 @@ def part(name: str, values: np.ndarray, threshold: Threshold, unit: str = SEED) 
     values = np.asarray(values, dtype=float)
     undefined = int((~np.isfinite(values)).sum())
     if undefined:
-        sentence = f"{name}: undefined in {undefined} of {len(values)} seeds"
+        sentence = f"{name}: undefined in {undefined} of {len(values)} {PLURAL[unit]}"
         return Part(INCONCLUSIVE, None, None, threshold.value, len(values), unit, sentence, name, threshold.reason)
     mean = float(values.mean())
     low, high = interval(values)

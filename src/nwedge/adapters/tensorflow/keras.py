@@ -96,8 +96,7 @@ class KerasLandscape(_Seen):
 
     Args:
         model: a built Keras 3 model on the TensorFlow backend.
-        train: the training data (x, y), each an array or tensor of NumPy, TensorFlow or torch, or containers of them;
-            TensorFlow copies batches to the device of the weights.
+        train: the training data (x, y), each an array or tensor of NumPy, TensorFlow or torch, or containers of them.
         held_out: the held-out data, of the same structure.
         loss: a function (y, prediction) -> one loss an example, shape (examples,); a keras.losses.Loss (its reduction
             is replaced by the mean) or its name; None: the sparse categorical cross-entropy of integer labels, from
