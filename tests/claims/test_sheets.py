@@ -1,12 +1,10 @@
 """Sheets over optima: which are taken, and how a claim reads them."""
 
-import numpy as np
 import pytest
 import torch
 
 from nwedge._random import derive
 from nwedge.claims.sheets import spanned, train
-from nwedge.landscape import evaluate
 from nwedge.landscapes.controls import QuadraticBowl
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.descent import descend
@@ -40,11 +38,6 @@ def test_it_is_the_m_tunnel_over_the_first_optima() -> None:
     assert (found.m, found.seeds, found.members, found.looked_at) == (3, (0, 0, 0), (0, 1, 2), 3)
     assert not found.pooled
     assert spanned(made(pooled=True), WEDGES).pooled
-
-
-def test_the_losses_of_the_optima_are_kept() -> None:
-    result = made()
-    np.testing.assert_array_equal(result.dataset["optimum_loss"], evaluate(WEDGES, candidates()[1][:3]).numpy())
 
 
 def test_distinct_optima_lie_on_different_wedges_and_are_the_first_that_do() -> None:

@@ -44,6 +44,8 @@ def measure(landscape: Landscape, runs: Runs, config: AveragingConfig, generator
     if len(cycles) < 2:
         raise ValueError(f"averages are compared between maximal rates, at least 2; got {len(cycles)}")
     seen = sampled(cycles[0].landscape, config.examples, generator)
+    other = landscape.held_out if isinstance(landscape, Predictive) else None
+    held_out = sampled(other or landscape, config.examples, generator)
     points = torch.stack([last_ends(run, config.snapshots) for run in cycles])
     averages = torch.stack([_running(own) for own in points])
     rates = np.array([run.spec.lr for run in cycles])
@@ -63,7 +65,7 @@ def measure(landscape: Landscape, runs: Runs, config: AveragingConfig, generator
             "lambda": curvature,
             "edge": 2 / curvature if curvature > 0 else np.inf,
             "breaks": breaks(rates[trained], excess[trained]),
-            **{name: (counted, values) for name, values in _accuracies(landscape, seen, points).items()},
+            **{name: (counted, values) for name, values in _accuracies(seen, held_out, points).items()},
             **_wedges(landscape, points, averages),
             **training(cycles[:1]),
         },
@@ -107,12 +109,12 @@ def _so_far(values: Float[np.ndarray, "rate count"]) -> Float[np.ndarray, "rate 
     return values.cumsum(1) / np.arange(1, values.shape[1] + 1)
 
 
-def _accuracies(landscape: Landscape, seen: Landscape, points: Tensor) -> dict[str, np.ndarray]:
+def _accuracies(seen: Landscape, held_out: Landscape, points: Tensor) -> dict[str, np.ndarray]:
     """Of classifiers: accuracies of weight average, prediction ensemble and snapshots, on seen and held-out data."""
-    if not isinstance(landscape, Predictive) or not isinstance(seen, Predictive):
+    if not isinstance(held_out, Predictive) or not isinstance(seen, Predictive):
         return {}
     found: dict[str, np.ndarray] = {}
-    for prefix, view in (("", seen), ("held_out_", landscape.held_out or landscape)):
+    for prefix, view in (("", seen), ("held_out_", held_out)):
         scores = [running_scores(view, own) for own in points]
         averages, ensembles, single = (
             np.array([[float(getattr(one, what).accuracy.mean()) for one in row] for row in scores])

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nwedge._random import derive
+from nwedge.claims._sampling import sampled
 from nwedge.claims.sheets import SpannedOptima
 from nwedge.landscape import Landscape
 from nwedge.methods.descent import Schedule, descend
@@ -27,7 +28,7 @@ class Run:
     Attributes:
         points: the points kept, shape (snapshot, dim); the first is the start, the last the optimum.
         step: the step of each, shape (snapshot,).
-        loss: the full loss of each, shape (snapshot,).
+        loss: the loss of each without the noise of minibatches, shape (snapshot,).
         landscape: on which it was trained.
         role: what it is for.
         spec: its rate, weight decay, seed and member.
@@ -99,6 +100,7 @@ def train(landscape: Landscape, how: TrainSpec, runs: Sequence[RunSpec]) -> Resu
         momentum=how.momentum,
         schedule=_schedule(how),
         keep=how.keep,
+        judge=sampled(landscape, how.examples, derive(0, "judge")),
         generator=[derive(seed, "training", member) for seed, member in names],
     )
     dataset = xr.Dataset(

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from nwedge.geometry import Sheet
-from nwedge.landscape import Landscape, evaluate
+from nwedge.landscape import Landscape
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.sheets import m_tunnel
 from nwedge.store import Result
@@ -93,7 +93,6 @@ def train(
         weights["vertices"] = sheet.vertices.cpu().numpy()
     dataset = xr.Dataset(
         {
-            "optimum_loss": ("optimum", evaluate(landscape, optima).cpu().numpy()),
             "seed_of": ("optimum", [names[index][0] for index in taken]),
             "member_of": ("optimum", [names[index][1] for index in taken]),
             "looked_at": ((), max(taken) + 1, {"meaning": "candidates looked at to find the optima"}),

@@ -62,7 +62,7 @@ def measure(landscape: Landscape, runs: Sequence[Run], config: TunnelsConfig, ge
     return xr.Dataset(
         {
             **{name: (("path", "t"), values.cpu().numpy()) for name, values in along.items()},
-            "barrier": ("path", _barriers(landscape, view, curves, t, along["loss"]).cpu().numpy()),
+            "barrier": ("path", _barriers(landscape, view, pair, curves, t, along["loss"]).cpu().numpy()),
             "bend_barrier": ("bend", bends.cpu().numpy()),
             "length": (
                 "path",
@@ -124,17 +124,25 @@ def _held_out(landscape: Landscape, config: TunnelsConfig, generator: Generator)
 
 
 def _barriers(
-    landscape: Landscape, view: Landscape, curves: Mapping[str, Path | Bezier], t: Tensor, losses: Tensor
+    landscape: Landscape,
+    view: Landscape,
+    pair: Ends,
+    curves: Mapping[str, Path | Bezier],
+    t: Tensor,
+    losses: Tensor,
 ) -> Float[Tensor, " path"]:
-    """The barrier of each path; where losses were seen on some of the data, its highest point is seen again on all."""
+    """The barrier of each path; where losses were seen on some of the data, its highest point is seen again on all.
+
+    All paths have one loss at their ends: the aligned line ends at a copy of the second optimum.
+    """
     if view is landscape:
         return barrier(losses)
+    known = [row for row, path in enumerate(PATHS) if path in curves]
+    tops = excess(losses[known]).argmax(1)
+    points = [curves[PATHS[row]].embed(t[[top]]) for row, top in zip(known, tops.tolist(), strict=True)]
+    first, last, *highest = evaluate(landscape, torch.cat([torch.stack([pair.a, pair.b]), *points]))
     found = torch.full_like(losses[:, 0], torch.nan)
-    for row, path in enumerate(PATHS):
-        if path in curves:
-            top = int(excess(losses[row, None]).argmax())
-            first, highest, last = evaluate(landscape, curves[path].embed(t[[0, top, -1]]))
-            found[row] = highest - torch.lerp(first, last, t[top, 0])
+    found[known] = torch.stack(highest) - torch.lerp(first, last, t[tops, 0])
     return found
 
 

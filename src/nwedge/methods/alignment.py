@@ -13,11 +13,12 @@ from scipy.optimize import linear_sum_assignment
 from torch import Generator, Tensor, nn
 
 from nwedge._checks import check_integer
+from nwedge.landscapes.networks.layers import HalvingPool, Tanh
 from nwedge.landscapes.networks.network import NetworkLandscape
 
-POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
+POOLING = (HalvingPool, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 UNIT_BY_UNIT = (
-    *(nn.Identity, nn.Dropout, nn.Dropout2d, nn.Tanh, nn.Sigmoid, nn.Hardtanh, nn.Softsign, nn.Softplus),
+    *(nn.Identity, nn.Dropout, nn.Dropout2d, Tanh, nn.Tanh, nn.Sigmoid, nn.Hardtanh, nn.Softsign, nn.Softplus),
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish),
 )
 """Layers without weights that treat every unit alike."""

@@ -30,7 +30,7 @@ class Descent:
             run has stopped.
         kept: the steps whose points were kept, shape (snapshot,); 0 is the start.
         trajectory: the points kept, shape (batch, snapshot, dim).
-        trajectory_losses: their full losses, shape (batch, snapshot).
+        trajectory_losses: their full losses on the landscape or its judge, shape (batch, snapshot).
         stopped: the step at which a run met a non-finite loss or gradient and stopped, else -1, shape (batch,).
     """
 
@@ -54,6 +54,7 @@ def descend(
     schedule: str | Schedule | None = None,
     constraint: Constraint | None = None,
     keep: Iterable[int] | None = None,
+    judge: Landscape | None = None,
     generator: Generator | Sequence[Generator],
 ) -> Descent:
     """Train a batch of points on minibatches, all at once, every row as if it were alone.
@@ -73,6 +74,7 @@ def descend(
         schedule: "constant" (or None), "cosine" (from 1 down to 0), or a function from the step to a factor.
         constraint: the set that the points must not leave, such as `nwedge.geometry.Hyperplane`.
         keep: the steps whose points and full losses are kept, each in [0, steps]; None keeps none.
+        judge: where those losses are taken, such as the landscape on some of its examples; None: on the landscape.
         generator: one, from which each row's own stream is derived, or one per row.
 
     Returns:
@@ -127,7 +129,7 @@ def descend(
         losses=losses,
         kept=torch.tensor(kept, dtype=torch.int64),
         trajectory=trajectory,
-        trajectory_losses=evaluate(landscape, trajectory.flatten(0, 1)).view(rows, len(kept)),
+        trajectory_losses=evaluate(judge or landscape, trajectory.flatten(0, 1)).view(rows, len(kept)),
         stopped=stopped,
     )
 

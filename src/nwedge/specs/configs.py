@@ -170,7 +170,8 @@ class IntrinsicDimensionConfig(Spec):
 class AveragingConfig(Spec):
     """`snapshots`: how many of the last cycles' ends are averaged.
 
-    `examples`: of the training data that losses, accuracies and the edge are taken on (None: all).
+    `examples`: of the training data that losses, accuracies and the edge are taken on, and of the held-out data
+    (None: all).
     """
 
     snapshots: int = 10

@@ -115,11 +115,11 @@ def count(task: TaskSpec) -> Cost:
     """
     data = _data(task.landscape)
     if isinstance(task, GroupSpec):
-        kept = Cost(forward=len(task.train.keep) * data.train)
+        kept = Cost(forward=len(task.train.keep) * data.few(task.train.examples))
         return (kept + _steps(task.train.steps, data)) * len(task.runs)
     if isinstance(task, SheetSpec):
         samples = _samples(task.m) if task.samples is None else task.samples
-        return Cost(forward=task.m * data.train) + _steps(task.steps, data) * samples
+        return _steps(task.steps, data) * samples
     if isinstance(task, ClaimSpec):
         return _measured(task.config, task, data)
     raise TypeError(f"no evaluations are known for a {type(task).__name__}; known: GroupSpec, SheetSpec, ClaimSpec")
@@ -196,7 +196,7 @@ def _(config: configs.TunnelsConfig, task: ClaimSpec, data: _Data) -> Cost:
     seen = dataclasses.replace(
         data, train=data.few(config.path_examples), held_out=_few(data.held_out, config.path_examples)
     )
-    again = NOTHING if config.path_examples is None else Cost(forward=paths * 3 * data.train)  # ends and highest point
+    again = NOTHING if config.path_examples is None else Cost(forward=(2 + paths) * data.train)  # ends, highest points
     return whole * 2 + pointwise + _classified(paths * config.points, seen) + again + bends
 
 
@@ -249,7 +249,7 @@ def _(config: configs.AveragingConfig, task: ClaimSpec, data: _Data) -> Cost:
     own = _data(cycles[0].landscape)
     examples = own.few(config.examples)
     points = 2 * config.snapshots * len(cycles)  # the snapshots and their running averages
-    predicted = points * (examples + own.held_out) if own.held_out else 0
+    predicted = points * (examples + _few(own.held_out, config.examples)) if own.held_out else 0
     return Cost(forward=points * examples + predicted) + Cost(product=EDGE * examples).searched
 
 

@@ -28,6 +28,8 @@ WIDTHS = (1, 1.2, 1.4, 1.6)
 """Factors so close that the norms of the points overlap along training, rescaled or not."""
 WIDTHS_ALONG = 6
 """The last snapshots of each run of the images' sweeps, at which widths are taken."""
+SNAPSHOT_EXAMPLES = 5_000
+"""Images on which the losses of the points kept in training are taken, all points of a landscape on the same ones."""
 PLANES = SectionsConfig(kind="hadamard", planes=1, steps=100, rates=(0.3, 1.0), radii=(), levels=(), resolution=1.4)
 """Of the digits: structured planes, which cost little beside the network and succeed as often as dense ones."""
 
@@ -75,8 +77,8 @@ DIGITS = Subject(
 
 
 def _last(train: TrainSpec, count: int = WIDTHS_ALONG) -> TrainSpec:
-    """The same training with its start and its last snapshots kept: the loss of each takes a pass over the data."""
-    return dataclasses.replace(train, keep=(0, *train.keep[-count:]))
+    """The same training with its start and its last snapshots kept, each seen on some of the data."""
+    return dataclasses.replace(train, keep=(0, *train.keep[-count:]), examples=SNAPSHOT_EXAMPLES)
 
 
 def _images(data: str, train, sweep_steps: int):
@@ -98,6 +100,7 @@ def _images(data: str, train, sweep_steps: int):
         most=2048,
         examples=2000,
     )
+    train = dataclasses.replace(train, examples=SNAPSHOT_EXAMPLES)
     sweep = _last(plain(sweep_steps, optimizer="adam", kept=16))
     longer, trained = _last(plain(train.steps, optimizer="adam", kept=16)), _last(train, 1)
     return Subject(
@@ -121,31 +124,31 @@ def _images(data: str, train, sweep_steps: int):
                 for share in (0.0, 0.05, 0.1, 0.2, 0.8)
             ),
             *(Training(WIDTH, varied(few, width=factor), sweep, rates=(32e-4,)) for factor in WIDTHS),
-            *(Training(SIZE, varied(landscape, width=factor), trained, rates=(8e-4,)) for factor in (0.5, 2)),
+            *(Training(SIZE, varied(landscape, width=factor), trained, rates=(8e-4,)) for factor in (0.5, 1.5)),
             *(Training(SIZE, varied(landscape, examples=count), trained, rates=(8e-4,)) for count in (2_500, 5_000)),
             Training(
                 CYCLE,
                 varied(few, batch_size=64),
-                cycles(156, 15),
-                rates=(0.04, 0.08, 0.16, 0.32, 0.64, 0.8, 1.0, 1.28),
+                dataclasses.replace(cycles(156, 15), examples=SNAPSHOT_EXAMPLES),
+                rates=(0.08, 0.16, 0.32, 0.64, 0.8, 1.0),
             ),
         ),
         Sheets((2, 3, 5, 10), steps=300, samples=4, share=32),
         settings={
-            "radial-wells": RadialWellsConfig(level=TRAINED_LEVEL, threshold=0.3, examples=250, distances=8),
-            "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=8, snapshots=WIDTHS_ALONG),
-            "no-obstacles": NoObstaclesConfig(points=51, examples=10_000),
+            "radial-wells": RadialWellsConfig(level=TRAINED_LEVEL, threshold=0.3, examples=250, distances=6),
+            "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=6, snapshots=WIDTHS_ALONG),
+            "no-obstacles": NoObstaclesConfig(points=51, examples=5_000),
             "tunnels": TunnelsConfig(
-                steps=300, samples=4, interior=3, points=21, bend_points=5, examples=250, path_examples=5_000
+                steps=300, samples=4, interior=3, points=21, bend_points=5, examples=250, path_examples=2_500
             ),
             "two-halves": TwoHalvesConfig(steps=300, samples=4, places=4),
             "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), examples=250, pointwise=(2,)),
-            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=80, literal=False, examples=500),
+            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=60, literal=False, examples=500),
             "sections": dataclasses.replace(planes, planes=2, radii=(2.0,), resolution=1.2),
             "intrinsic-dimension": IntrinsicDimensionConfig(
                 threshold=0.1,
                 probes=2,
-                steps=80,
+                steps=60,
                 examples=500,
                 search=dataclasses.replace(planes, most=4096),
             ),

@@ -27,7 +27,8 @@ ALL = 0
 class TrainSpec(Spec):
     """How runs are trained: `keep` lists the steps (0 is the start) whose points are kept.
 
-    `schedule`: "constant", "cosine", or "cyclical", a cosine in every `cycle` steps.
+    `schedule`: "constant", "cosine", or "cyclical", a cosine in every `cycle` steps; `examples`: of the data that the
+    losses of these points are taken on, the same for all (None: all).
     """
 
     optimizer: str
@@ -36,6 +37,7 @@ class TrainSpec(Spec):
     schedule: str = "constant"
     cycle: int | None = None
     keep: tuple[int, ...]
+    examples: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nwedge._checks import check_integer, check_positive
+from nwedge.landscapes.networks.layers import HalvingPool, Tanh
 from nwedge.landscapes.networks.random_state import forked
 
 SEED = 0
@@ -88,7 +89,7 @@ def simple_cnn(
     with forked(SEED, torch.device("cpu")):
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(channels):
-            layers += [nn.Conv2d(before, after, 3, padding=1), nn.MaxPool2d(2), nn.Tanh(), *_dropout(dropout)]
+            layers += [nn.Conv2d(before, after, 3, padding=1), HalvingPool(), Tanh(), *_dropout(dropout)]
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * left**2, classes)).eval()
 
 
