@@ -10,7 +10,19 @@ from rich.table import Table
 
 from benchmarks.timing import Timing
 
-BENCHMARKS = ("networks", "descent", "curvature", "wedges", "subspaces", "sampling", "backends", "adapters")
+BENCHMARKS = (
+    "networks",
+    "descent",
+    "tunnels",
+    "curvature",
+    "wedges",
+    "subspaces",
+    "sampling",
+    "backends",
+    "adapters",
+    "startup",
+    "memory",
+)
 
 
 def main() -> None:
@@ -25,12 +37,12 @@ def main() -> None:
     modules = [importlib.import_module(f"benchmarks.{name}") for name in arguments.names or BENCHMARKS]
     torch.set_num_threads(arguments.threads)
     table = Table(title=f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {platform.machine()}")
-    for heading in ("work", "this code", "naive", "floor", "naive / this", "this / floor"):
+    for heading in ("work", "this code", "naive", "floor", "naive / this", "this / floor", "goal"):
         table.add_column(heading, justify="left" if heading == "work" else "right")
     for module in modules:
         for timing in module.timings():
             table.add_row(*_row(timing))
-    console = Console(width=150)
+    console = Console(width=170)
     console.print(table)
     for module in modules:
         for line in module.counts() if hasattr(module, "counts") else ():
@@ -45,6 +57,7 @@ def _row(timing: Timing) -> tuple[str, ...]:
         _seconds(timing.floor),
         _ratio(timing.naive, timing.this),
         _ratio(timing.this, timing.floor),
+        ", ".join(f"{goal}: {'met' if met else 'missed'}" for goal, met in timing.met().items()),
     )
 
 

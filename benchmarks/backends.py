@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import tensorflow as tf
 import torch
 
-from benchmarks.timing import Timing, compare
+from benchmarks.timing import Goal, Timing, compare
 from nwedge import WedgeLandscape, gradient
 from nwedge._random import derive
 from nwedge.adapters.jax import JaxWedges
@@ -31,6 +31,7 @@ def timings() -> Iterator[Timing]:
             lambda landscape=landscape: gradient(landscape, points),
             lambda: gradient(own, points),
             alone,
+            goal=Goal(floors=1.3),
         )
 
 

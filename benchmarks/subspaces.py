@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from benchmarks.timing import Timing, compare
+from benchmarks.timing import Goal, Timing, compare
 from nwedge import Landscape, NetworkLandscape, descend, restrict
 from nwedge._random import derive
 from nwedge.geometry import RandomSubspace
@@ -30,6 +30,7 @@ def timings() -> Iterator[Timing]:
                 naive,
                 _steps(large, origin),
                 rounds=5,
+                goal=Goal(floors=2.5),
             )
     digits = NetworkLandscape(architectures.mlp(64, 10), data.load("digits")[0])
     starts = digits.initial(PLANES, derive(2))

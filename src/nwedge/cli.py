@@ -40,6 +40,16 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Compare:
+    """Say whether two replications agree: in each outcome, and each statistic with the other's interval."""
+
+    dir: Annotated[Path, tyro.conf.arg(metavar="DIR"), tyro.conf.Positional]
+    """A directory with a verdicts.json."""
+    other: Annotated[Path, tyro.conf.arg(metavar="OTHER"), tyro.conf.Positional]
+    """Another one."""
+
+
+@dataclass(frozen=True)
 class Claims:
     """List the claims, one line each: the id, then its text."""
 
@@ -48,6 +58,7 @@ Command = (
     Annotated[Replicate, tyro.conf.subcommand("replicate")]
     | Annotated[Status, tyro.conf.subcommand("status")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Claims, tyro.conf.subcommand("claims")]
     | Annotated[Count, tyro.conf.subcommand("count")]
 )
@@ -64,7 +75,8 @@ class BadArguments(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `nwedge` with the given arguments (those of the process if None) and return the exit code.
 
-    0: done; 1: some task failed; 2: bad arguments or directory, said in one line on stderr; 130: interrupted.
+    0: done; 1: some task failed, or two replications differ; 2: bad arguments or directory, said in one line on stderr;
+    130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given == ["--version"]:
@@ -87,6 +99,8 @@ def _obey(command: Any) -> int:
         return _status(command.dir)
     if isinstance(command, Report):
         return _report(command.dir)
+    if isinstance(command, Compare):
+        return _compare(command)
     if isinstance(command, Count):
         return _count(command)
     for claim in CLAIMS:
@@ -129,6 +143,14 @@ def _report(directory: Path) -> int:
     return FAILED if results.damaged else DONE
 
 
+def _compare(arguments: Compare) -> int:
+    from nwedge.compare import compare
+
+    found = compare(arguments.dir, arguments.other)
+    print("\n".join(found.lines()))
+    return FAILED if found.differences else DONE
+
+
 def _count(arguments: Count) -> int:
     try:
         lines = arguments.lines()
@@ -163,7 +185,8 @@ def _parse(given: Sequence[str]) -> Any:
 
 def _takes(command: Any) -> str:
     names = [field.name for field in dataclasses.fields(command)]
-    return ", ".join("DIR" if name == "dir" else f"--{name.replace('_', '-')}" for name in names) or "nothing"
+    places = {"dir": "DIR", "other": "OTHER"}
+    return ", ".join(places.get(name) or f"--{name.replace('_', '-')}" for name in names) or "nothing"
 
 
 def _registry() -> tyro.constructors.ConstructorRegistry:

@@ -1,0 +1,122 @@
+"""Whether two replications agree: in each outcome, and each statistic with the other's interval. Light."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nwedge._files import StoreError, read_json
+from nwedge.plan import VERDICTS
+
+ROUNDING = 1e-6
+"""Statistics outside an interval by less than this, relative to them or to 1, are inside: equal values have a point."""
+
+Part = tuple[float | None, Sequence[float] | None]
+"""A statistic and its interval; None where undefined."""
+Rows = Mapping[tuple[str, str], "Row"]
+"""Verdicts by claim and landscape."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A verdict: its outcome, and its parts by name."""
+
+    outcome: str
+    parts: Mapping[str, Part]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Row":
+        """The verdict as verdicts.json holds it (KeyError or TypeError if it does not)."""
+        parts = {
+            part["part"]: (part["statistic"], part["interval"] and tuple(part["interval"])) for part in row["parts"]
+        }
+        return cls(row["outcome"], parts)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two replications have in common.
+
+    Attributes:
+        rows: verdicts, and `parts` of verdicts, that both have.
+        parts: see `rows`.
+        others: verdicts that one of them has alone, in words.
+        differences: a line for each outcome, and each statistic of a part, that differs.
+    """
+
+    rows: int
+    parts: int
+    others: Sequence[str]
+    differences: Sequence[str]
+
+    def lines(self) -> list[str]:
+        """The comparison in words."""
+        lines = [*self.differences]
+        if self.others:
+            lines.append(f"not compared, since one of them has it alone: {', '.join(self.others)}")
+        found = f"{len(self.differences)} differences" if self.differences else "no difference"
+        rule = "the same outcome, and every part's statistic in the other's interval"
+        return [*lines, f"{found} in {self.rows} verdicts with {self.parts} parts ({rule})"]
+
+
+def compare(directory: Path, other: Path) -> Comparison:
+    """Compare the verdicts of two directories.
+
+    Raises:
+        StoreError: a directory without a readable verdicts.json, or two without a verdict in common.
+    """
+    ours, theirs = _read(directory), _read(other)
+    common = [key for key in ours if key in theirs]
+    if not common:
+        raise StoreError(f"{directory} and {other} have no claim on the same landscape in common")
+    differences: list[str] = []
+    parts = 0
+    for key in common:
+        differences += _differences(" on ".join(key), ours[key], theirs[key])
+        parts += len(ours[key].parts)
+    alone = [" on ".join(key) for key in [*ours, *theirs] if (key in ours) != (key in theirs)]
+    return Comparison(len(common), parts, alone, differences)
+
+
+def _read(directory: Path) -> Rows:
+    if not directory.is_dir():
+        raise StoreError(f"there is no directory {directory}")
+    path = directory / VERDICTS
+    if not path.exists():
+        raise StoreError(f"{directory} has no {VERDICTS}: it is there once a replication has ended")
+    try:
+        return {(row["claim"], row["landscape"]): Row.of(row) for row in read_json(path)}
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{path} is damaged or of another version: draw it anew with `nwedge report`") from error
+
+
+def _differences(name: str, row: Row, other: Row) -> Iterator[str]:
+    if row.outcome != other.outcome:
+        yield f"{name}: {row.outcome} in the first, {other.outcome} in the second"
+    for part in dict.fromkeys([*row.parts, *other.parts]):
+        if part not in row.parts or part not in other.parts:
+            yield f"{name}, {part}: in the {'first' if part in row.parts else 'second'} alone"
+        elif not _agree(row.parts[part], other.parts[part]):
+            yield f"{name}, {part}: {_words(row.parts[part])} in the first, {_words(other.parts[part])} in the second"
+
+
+def _agree(part: Part, other: Part) -> bool:
+    """Whether each statistic is in the other's interval; an undefined one agrees with an undefined one alone."""
+    if part[0] is None or other[0] is None:
+        return part[0] is other[0]
+    return _inside(part[0], other[1]) and _inside(other[0], part[1])
+
+
+def _inside(statistic: float, interval: Sequence[float] | None) -> bool:
+    """A single seed has no interval, and contradicts nothing."""
+    low, high = interval or (-math.inf, math.inf)
+    slack = ROUNDING * max(1.0, abs(statistic))
+    return low - slack <= statistic <= high + slack
+
+
+def _words(part: Part) -> str:
+    statistic, interval = part
+    if statistic is None:
+        return "undefined"
+    return f"{statistic:.3g} [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else f"{statistic:.3g}"
