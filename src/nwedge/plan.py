@@ -58,7 +58,7 @@ class Plan:
             )
         value = read_json(path)
         try:
-            tasks = tuple(TaskSpec.from_json(json.dumps(task)) for task in value["tasks"])
+            tasks = tuple(TaskSpec.from_value(task) for task in value["tasks"])
             return cls(arguments=dict(value["arguments"]), tasks=tasks, version=str(value["version"]))
         except (KeyError, TypeError, ValueError) as error:
             what = f"{path} is damaged or of another version"

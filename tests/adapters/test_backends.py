@@ -1,45 +1,37 @@
 """The experiments on the wedge model come out alike whichever framework computes it."""
 
+from pathlib import Path
+
 import pytest
 
-from nwedge.claims._task import execute
-from nwedge.claims.judging import judge
+from nwedge.cli import main
+from nwedge.compare import compare
+from nwedge.plan import Plan
 from nwedge.specs.landscapes import BACKENDS, TORCH
-from nwedge.specs.presets import PRESETS, Place, Preset, expand
-from nwedge.specs.tasks import ClaimSpec
-
-CLAIMS = ("no-obstacles", "radial-wells", "tunnels", "averaging")
-LIGHT = {
-    "radial-wells": {"directions": 200},
-    "tunnels": {"steps": 300, "pointwise_steps": 100, "samples": 2, "points": 31, "bends": 100, "bend_points": 5},
-}
+from nwedge.store import Store
 
 
-def rows_by(backend: str) -> dict[str, dict]:
-    """The verdicts on the sampled wedges, by claim, of a light run with 3 seeds."""
-    preset = Preset(PRESETS["digits"].subjects, LIGHT)
-    here = Place(backend=backend)
-    work = expand(preset, claims=CLAIMS, landscapes=("toy-sampled",), seeds=3, quick=True, place=here)
-    results = {}
-    for task in work:
-        results[task.id] = execute(task, {need: results[need] for need in task.needs})
-    asked = [task for task in work if isinstance(task, ClaimSpec)]
-    return {row["claim"]: row for row in judge(asked, {task.id: results[task.id].dataset for task in asked})}
+def replicated(backend: str, out: Path) -> Path:
+    """The directory of a quick run of all claims on both wedge models, report and all."""
+    assert main(["replicate", "--quick", "--landscapes", "toy", "--toy-backend", backend, "--out", str(out)]) == 0
+    return out
 
 
 @pytest.fixture(scope="module")
-def torch_rows() -> dict[str, dict]:
-    return rows_by(TORCH)
+def by_torch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return replicated(TORCH, tmp_path_factory.mktemp("torch"))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_outcomes_agree_and_statistics_lie_in_each_others_intervals(backend: str, torch_rows: dict[str, dict]) -> None:
-    pytest.importorskip(backend)
-    rows = rows_by(backend)
-    assert set(rows) == set(torch_rows) == set(CLAIMS)
-    for claim, row in rows.items():
-        ours, theirs = row, torch_rows[claim]
-        assert ours["outcome"] == theirs["outcome"], claim
-        for one, other in ((ours, theirs), (theirs, ours)):
-            low, high = other["interval"]
-            assert low <= one["statistic"] <= high, claim
+def test_outcomes_agree_and_statistics_lie_in_each_others_intervals(
+    backend: str, by_torch: Path, tmp_path: Path
+) -> None:
+    framework = pytest.importorskip(backend)
+    found = compare(by_torch, replicated(backend, tmp_path))
+    assert (found.rows, found.differences, found.others) == (22, [], [])
+    assert found.parts > 2 * found.rows
+    text = (tmp_path / "report.html").read_text()
+    assert f"computed by {backend}" in text
+    assert "wedge models computed by" in text
+    store, tasks = Store(tmp_path), Plan.read(tmp_path).tasks
+    assert {store.provenance(task).get(backend) for task in tasks} == {framework.__version__}

@@ -28,6 +28,12 @@ def test_the_entries_that_a_run_stores_are_those_that_are_summed(tmp_path):
     assert " to " in facts["finished"]
 
 
+def test_the_backend_of_the_wedge_models_is_named():
+    for backend in ("torch", "jax"):
+        assert dict(provenance.facts(planned(toy_backend=backend)))["wedge models computed by"] == backend
+    assert "wedge models computed by" not in dict(provenance.facts(planned(landscapes=("network",))))
+
+
 def test_settings_that_landscapes_share_come_first_and_the_rest_by_kind():
     found = provenance.settings(planned(preset="fashion"))
     shared, *apart = found["tunnels"]

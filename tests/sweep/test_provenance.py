@@ -14,6 +14,8 @@ def test_what_is_written_survives_json():
     assert json.loads(json.dumps(written)) == written
     assert written["threads"] == 3
     assert written["torch"][0].isdigit()
+    assert "pytest" not in written
+    assert provenance(3, ["pytest"])["pytest"][0].isdigit()
 
 
 def test_the_commit_is_that_of_the_checkout_that_tracks_the_folder(tmp_path):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from nwedge.report import describe, trained, words
 from nwedge.report.results import Results
 from nwedge.specs.claims import CLAIMS
+from nwedge.specs.landscapes import TORCH, ForeignWedgeSpec, WedgeSpec
 from nwedge.specs.tasks import RUNS, SHEETS, ClaimSpec, GroupSpec, TaskSpec
 
 SECONDS, FINISHED = "wall_time", "finished"
@@ -27,10 +28,18 @@ def facts(results: Results) -> list[tuple[str, str]]:
     return [
         ("command", describe.command(results.plan.arguments)),
         ("planned by nwedge", results.plan.version),
+        *backends(results),
         *((name.replace("_", " "), _distinct(values)) for name, values in entries.items()),
         *([("finished", f"{min(finished)} to {max(finished)}")] if finished else []),
         *times(results),
     ]
+
+
+def backends(results: Results) -> list[tuple[str, str]]:
+    """What computes the wedge models; nothing where there are none."""
+    wedges = [task.landscape for task in results.plan.tasks if isinstance(task.landscape, WedgeSpec)]
+    names = {spec.backend if isinstance(spec, ForeignWedgeSpec) else TORCH for spec in wedges}
+    return [("wedge models computed by", ", ".join(sorted(names)))] if names else []
 
 
 def times(results: Results) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import json
 from typing import Any, ClassVar, TypeVar
 
 TAG = "spec"
+PLAIN = (bool, int, float, str)
 
 Kind = TypeVar("Kind", bound="Spec")
 
@@ -36,21 +37,35 @@ class Spec:
         Raises:
             ValueError: text that is no spec of this class.
         """
-        value = _decode(json.loads(text))
-        if not isinstance(value, cls):
-            raise ValueError(f"expected the JSON of a {cls.__name__}; got {text[:80]}")
-        return value
+        return cls.from_value(json.loads(text))
+
+    @classmethod
+    def from_value(cls: type[Kind], value: Any) -> Kind:
+        """The spec in JSON that is parsed already.
+
+        Raises:
+            ValueError: a value that is no spec of this class.
+        """
+        spec = _decode(value)
+        if not isinstance(spec, cls):
+            raise ValueError(f"expected the JSON of a {cls.__name__}; got {json.dumps(value)[:80]}")
+        return spec
 
 
 def _encode(value: Any) -> Any:
+    if value is None or isinstance(value, PLAIN):
+        return value
     if isinstance(value, Spec):
-        fields = {field.name: _encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {TAG: type(value).__name__} | fields
+        names = _names(type(value))
+        return {TAG: type(value).__name__} | {name: _encode(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
         return [_encode(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     raise TypeError(f"a spec holds numbers, strings, tuples and specs; got {value!r}")
+
+
+@functools.cache
+def _names(kind: type[Spec]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _decode(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,16 @@ from nwedge import __version__
 LIBRARIES = ("torch", "numpy", "scipy", "xarray")
 
 
-def provenance(threads: int) -> dict[str, Any]:
-    """What is the same for all tasks of a process: versions, platform, threads per task and the package's commit."""
+def provenance(threads: int, backends: Iterable[str] = ()) -> dict[str, Any]:
+    """What is the same for all tasks of a run: versions, platform, threads per task and the package's commit.
+
+    Args:
+        threads: of each task.
+        backends: the frameworks, beside torch, that compute wedge models.
+    """
     return {
         "nwedge": __version__,
-        **{library: version(library) for library in LIBRARIES},
+        **{library: version(library) for library in (*LIBRARIES, *backends)},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.node(),

@@ -9,6 +9,7 @@ from heapq import heappop, heappush
 from typing import Literal
 
 from nwedge._files import StoreError
+from nwedge.specs.landscapes import ForeignWedgeSpec
 from nwedge.specs.tasks import TaskSpec
 from nwedge.store import Store
 from nwedge.sweep.engines import Engine, Execute, InProcess, Job, Outcome, WorkerPool
@@ -72,7 +73,8 @@ def run(
     """
     by_id = {task.id: task for task in tasks}
     _check_needs(by_id)
-    job = Job(store.directory.absolute(), execute, threads, provenance(threads))
+    backends = {task.landscape.backend for task in tasks if isinstance(task.landscape, ForeignWedgeSpec)}
+    job = Job(store.directory.absolute(), execute, threads, provenance(threads, sorted(backends)))
     engine = InProcess(job) if workers == 1 else WorkerPool(job, workers)
     books = Books(store.directory)
     books.forget_running()
