@@ -1,15 +1,19 @@
 """Groups of runs: how they are trained, and how a claim reads them."""
 
+import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from nwedge._random import derive
+from nwedge._random import choose, derive
 from nwedge.claims.runs import Run, Runs, run, train
 from nwedge.claims.sheets import SpannedOptima
 from nwedge.landscape import evaluate
 from nwedge.landscapes.controls import QuadraticBowl
+from nwedge.landscapes.networks.architectures import mlp
+from nwedge.landscapes.networks.network import NetworkLandscape
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.descent import descend
 from nwedge.specs.landscapes import ControlSpec
@@ -54,6 +58,20 @@ def test_a_run_is_read_from_its_row_and_knows_its_landscape_and_spec() -> None:
     assert torch.equal(found.start, found.points[0])
     assert torch.equal(found.optimum, found.points[-1])
     torch.testing.assert_close(torch.from_numpy(found.loss), evaluate(BOWL, found.points))
+
+
+def test_the_losses_of_kept_points_are_taken_on_the_same_few_examples() -> None:
+    x = torch.randn(60, 4, generator=derive(0))
+    network = NetworkLandscape(mlp(4, 3, (5,)), (x, x[:, :3].argmax(1)), batch_size=8)
+    few = dataclasses.replace(CONSTANT, examples=20)
+    every, judged = train(network, CONSTANT, PLAN[:2]), train(network, few, PLAN[:2])
+    np.testing.assert_array_equal(judged.weights["points"], every.weights["points"])
+    points = torch.from_numpy(judged.weights["points"])
+    seen = network.take(choose(60, 20, derive(0, "judge")))
+    found = torch.from_numpy(judged.dataset["loss"].values)
+    torch.testing.assert_close(found, evaluate(seen, points.flatten(0, 1)).view(found.shape))
+    assert not torch.allclose(found, torch.from_numpy(every.dataset["loss"].values))
+    torch.testing.assert_close(torch.from_numpy(train(network, few, PLAN[1:2]).dataset["loss"].values)[0], found[1])
 
 
 def test_a_cyclical_rate_is_a_cosine_in_every_cycle_and_the_ends_are_kept() -> None:

@@ -97,6 +97,19 @@ def test_adams_epsilon_is_that_of_torch_where_slopes_are_as_small() -> None:
     torch.testing.assert_close(found.points - point, leaf.detach() - point, rtol=1e-6, atol=0)
 
 
+def test_a_judge_takes_the_losses_of_the_snapshots_and_changes_no_point() -> None:
+    bowl = QuadraticBowl(DIM, dtype=torch.float64)
+    plain, judged = (
+        descend(Noisy(), start(2), lr=0.05, steps=6, keep=(0, 6), judge=judge, generator=streams(2))
+        for judge in (None, bowl)
+    )
+    assert torch.equal(judged.trajectory, plain.trajectory)
+    torch.testing.assert_close(judged.trajectory_losses, bowl.loss(plain.trajectory.flatten(0, 1)).view(2, 2))
+    assert not torch.allclose(judged.trajectory_losses, plain.trajectory_losses)
+    with pytest.raises(ValueError, match=r"must have shape \(batch, 4\)"):
+        descend(Noisy(), start(2), lr=0.05, steps=6, judge=QuadraticBowl(4, dtype=torch.float64), generator=derive(0))
+
+
 def test_it_keeps_the_snapshots_and_the_losses_that_it_is_asked_for() -> None:
     found = descend(Noisy(), start(2), lr=0.05, steps=10, keep=(10, 0, 3), generator=streams(2))
     assert found.kept.tolist() == [0, 3, 10]

@@ -82,10 +82,13 @@ def descend(
         RuntimeWarning with its step, and the others go on.
 
     Raises:
-        ValueError, TypeError: points that are not the landscape's, rates of a wrong number or sign, an unknown
-            optimizer or schedule, momentum with Adam, steps to keep outside [0, steps], or a start that is not finite.
+        ValueError, TypeError: points that are not the landscape's or the judge's, rates of a wrong number or sign, an
+            unknown optimizer or schedule, momentum with Adam, steps to keep outside [0, steps], or a start that is not
+            finite.
     """
     check_points(landscape, start, "start")
+    if judge is not None:
+        check_points(judge, start, "start")
     _check_finite(start)
     check_choice("optimizer", optimizer, ("sgd", "adam"))
     check_integer("steps", steps, 0)
