@@ -20,9 +20,9 @@ FLOORS = (
     {"testing", "adapters", "methods"},
     {"build"},
     {"claims", "sweep", "report", "autotune"},
-    {"cli", "replicate"},
+    {"cli", "compare", "replicate"},
 )
-WORDS = ("_files", "specs", "plan", "store", "sweep", "report")
+WORDS = ("_files", "specs", "plan", "store", "sweep", "report", "compare")
 """No torch here, not even in a function; in the top floor it may be imported in a function."""
 TENSORS = {"torch", "jax", "tensorflow", "keras"}
 HEAVY = {*TENSORS, "ray", "matplotlib", "xarray", "sklearn", "scipy"}

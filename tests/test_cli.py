@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -196,6 +197,8 @@ def test_an_interrupt_gives_130_and_one_sentence(tmp_path, fakes, capsys):
         (("report",), ["Missing from nwedge report: DIR"]),
         (("status", "a", "b"), ["unexpected argument 'b'", "takes DIR"]),
         (("status", "a", "--all"), ["unknown flag '--all'", "takes DIR"]),
+        (("compare", "a"), ["Missing from nwedge compare: OTHER"]),
+        (("compare", "a", "b", "c"), ["unexpected argument 'c'", "takes DIR, OTHER"]),
         (("claims", "tunnels"), ["unexpected argument 'tunnels'", "takes nothing"]),
         (("status", "/missing/directory"), ["there is no directory /missing/directory"]),
         (("report", "/missing/directory"), ["there is no directory /missing/directory"]),
@@ -261,9 +264,12 @@ def test_light_commands_import_nothing_heavy(arguments):
     assert heavy(*arguments) == ""
 
 
-def test_status_imports_nothing_heavy(tmp_path):
+def test_status_and_compare_import_nothing_heavy(tmp_path):
     Plan.of(Replicate(claims=("tunnels",))).write(tmp_path)
     assert heavy("status", str(tmp_path)) == ""
+    row = {"claim": "tunnels", "landscape": "toy", "outcome": "holds", "parts": []}
+    (tmp_path / "verdicts.json").write_text(json.dumps([row]))
+    assert heavy("compare", str(tmp_path), str(tmp_path)) == ""
 
 
 def heavy(*arguments: str) -> str:

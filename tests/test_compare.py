@@ -19,6 +19,14 @@ def row(*parts: dict[str, Any], claim: str = "tunnels", outcome: str = "holds") 
     return {"claim": claim, "landscape": "toy", "outcome": outcome, "parts": list(parts)}
 
 
+DAMAGED = (
+    {"claim": "tunnels"},
+    row(part("wall", 0.5, [1.0])),
+    row({"part": "wall", "statistic": 0.5, "interval": ["low", "high"]}),
+    row({"part": "wall", "statistic": [1], "interval": None}),
+)
+
+
 @pytest.fixture
 def write(tmp_path: Path):
     def made(name: str, *rows: dict[str, Any]) -> Path:
@@ -73,11 +81,10 @@ def test_verdicts_of_one_alone_are_told_and_are_no_difference(write, capsys) -> 
 def test_directories_that_cannot_be_compared(write, tmp_path: Path, capsys) -> None:
     a = write("a", row(part("wall", 0.5, [0.4, 0.6])))
     (tmp_path / "empty").mkdir()
-    (damaged := write("damaged") / "verdicts.json").write_text('[{"claim": "tunnels"}]')
     for other, words in (
+        *((write(f"damaged-{index}", one), "is damaged") for index, one in enumerate(DAMAGED)),
         (tmp_path / "missing", "there is no directory"),
         (tmp_path / "empty", "has no verdicts.json"),
-        (damaged.parent, "damaged"),
         (write("other", row(claim="sections")), "no claim on the same landscape in common"),
     ):
         with pytest.raises(StoreError, match=words):

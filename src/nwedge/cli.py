@@ -58,9 +58,9 @@ Command = (
     Annotated[Replicate, tyro.conf.subcommand("replicate")]
     | Annotated[Status, tyro.conf.subcommand("status")]
     | Annotated[Report, tyro.conf.subcommand("report")]
-    | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Claims, tyro.conf.subcommand("claims")]
     | Annotated[Count, tyro.conf.subcommand("count")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
 )
 
 DESCRIPTION = """Put the claims of "Large Scale Structure of Neural Network Loss Landscapes" to the test.

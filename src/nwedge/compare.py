@@ -12,7 +12,7 @@ from nwedge.plan import VERDICTS
 ROUNDING = 1e-6
 """Statistics outside an interval by less than this, relative to them or to 1, are inside: equal values have a point."""
 
-Part = tuple[float | None, Sequence[float] | None]
+Part = tuple[float | None, tuple[float, float] | None]
 """A statistic and its interval; None where undefined."""
 Rows = Mapping[tuple[str, str], "Row"]
 """Verdicts by claim and landscape."""
@@ -27,11 +27,8 @@ class Row:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Row":
-        """The verdict as verdicts.json holds it (KeyError or TypeError if it does not)."""
-        parts = {
-            part["part"]: (part["statistic"], part["interval"] and tuple(part["interval"])) for part in row["parts"]
-        }
-        return cls(row["outcome"], parts)
+        """The verdict as verdicts.json holds it (KeyError, TypeError or ValueError if it does not)."""
+        return cls(row["outcome"], {part["part"]: _part(part["statistic"], part["interval"]) for part in row["parts"]})
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,17 @@ def _read(directory: Path) -> Rows:
         raise StoreError(f"{directory} has no {VERDICTS}: it is there once a replication has ended")
     try:
         return {(row["claim"], row["landscape"]): Row.of(row) for row in read_json(path)}
-    except (KeyError, TypeError) as error:
-        raise StoreError(f"{path} is damaged or of another version: draw it anew with `nwedge report`") from error
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"{path} is damaged or of another version"
+        raise StoreError(f"{what}: make it anew with `nwedge replicate --out {directory}`") from error
+
+
+def _part(statistic: Any, interval: Any) -> Part:
+    """A statistic and an interval, each a number or a pair of numbers, or None (TypeError, ValueError if not)."""
+    if interval is not None:
+        low, high = interval
+        interval = float(low), float(high)
+    return None if statistic is None else float(statistic), interval
 
 
 def _differences(name: str, row: Row, other: Row) -> Iterator[str]:
@@ -108,7 +114,7 @@ def _agree(part: Part, other: Part) -> bool:
     return _inside(part[0], other[1]) and _inside(other[0], part[1])
 
 
-def _inside(statistic: float, interval: Sequence[float] | None) -> bool:
+def _inside(statistic: float, interval: tuple[float, float] | None) -> bool:
     """A single seed has no interval, and contradicts nothing."""
     low, high = interval or (-math.inf, math.inf)
     slack = ROUNDING * max(1.0, abs(statistic))

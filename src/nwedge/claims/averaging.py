@@ -45,7 +45,7 @@ def measure(landscape: Landscape, runs: Runs, config: AveragingConfig, generator
         raise ValueError(f"averages are compared between maximal rates, at least 2; got {len(cycles)}")
     seen = sampled(cycles[0].landscape, config.examples, generator)
     other = landscape.held_out if isinstance(landscape, Predictive) else None
-    held_out = sampled(other or landscape, config.examples, generator)
+    held_out = sampled(landscape if other is None else other, config.examples, generator)
     points = torch.stack([last_ends(run, config.snapshots) for run in cycles])
     averages = torch.stack([_running(own) for own in points])
     rates = np.array([run.spec.lr for run in cycles])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
+from torch.optim.adam import adam
 
 from nwedge._checks import check_choice, check_integer, check_points
 from nwedge._random import one_per_row
@@ -73,7 +74,7 @@ def descend(
         momentum: of SGD, a number or one per row.
         schedule: "constant" (or None), "cosine" (from 1 down to 0), or a function from the step to a factor.
         constraint: the set that the points must not leave, such as `nwedge.geometry.Hyperplane`.
-        keep: the steps whose points and full losses are kept, each in [0, steps]; None keeps none.
+        keep: the steps whose points and losses without minibatch noise are kept, each in [0, steps]; None keeps none.
         judge: where those losses are taken, such as the landscape on some of its examples; None: on the landscape.
         generator: one, from which each row's own stream is derived, or one per row.
 
@@ -136,7 +137,9 @@ def descend(
         losses=losses,
         kept=torch.tensor(kept, dtype=torch.int64),
         trajectory=trajectory,
-        trajectory_losses=evaluate(judge or landscape, trajectory.flatten(0, 1)).view(rows, len(kept)),
+        trajectory_losses=evaluate(landscape if judge is None else judge, trajectory.flatten(0, 1)).view(
+            rows, len(kept)
+        ),
         stopped=stopped,
     )
 
@@ -154,27 +157,41 @@ class _Sgd:
 
 
 class _Adam:
-    """Adam, as torch.optim has it: bias-corrected first moment over the root of the second."""
+    """Adam, by torch's fused kernel: bias-corrected first moment over the root of the second."""
 
     def __init__(self, momentum: float | Sequence[float] | Tensor) -> None:
         if torch.as_tensor(momentum).any():
             raise ValueError(f"momentum belongs to the optimizer 'sgd'; Adam's is fixed at {BETA_1}")
-        self.change, self.trainer = None, None
+        self.state: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
     def __call__(self, slope: Tensor) -> Tensor:
         """The change, in memory that the next call overwrites: with millions of weights, fresh memory costs most.
 
-        At rate 1 and from 0 the fused optimizer arrives at the change, in one pass over the memory.
+        At rate 1 and from 0 the kernel, which reads and writes memory once, arrives at the change. It takes contiguous
+        memory alone.
         """
-        if self.change is None or self.trainer is None:
-            self.change = torch.zeros_like(slope)
-            self.trainer = torch.optim.Adam(
-                [self.change], lr=1.0, betas=(BETA_1, BETA_2), eps=EPSILON, maximize=True, fused=True
-            )
-        self.change.zero_()
-        self.change.grad = slope
-        self.trainer.step()
-        return self.change
+        slope = slope.contiguous()
+        if self.state is None:
+            change, first, second = (torch.zeros_like(slope) for _ in range(3))
+            self.state = change, first, second, torch.zeros((), device=slope.device)
+        change, first, second, step = self.state
+        adam(
+            [change.zero_()],
+            [slope],
+            [first],
+            [second],
+            [],
+            [step],
+            fused=True,
+            amsgrad=False,
+            beta1=BETA_1,
+            beta2=BETA_2,
+            lr=1.0,
+            weight_decay=0.0,
+            eps=EPSILON,
+            maximize=True,
+        )
+        return change
 
 
 def _check_finite(start: Tensor) -> None:

@@ -3,7 +3,7 @@
 import platform
 import subprocess
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,20 @@ def provenance(threads: int, backends: Iterable[str] = ()) -> dict[str, Any]:
     """
     return {
         "nwedge": __version__,
-        **{library: version(library) for library in (*LIBRARIES, *backends)},
+        **{library: version(library) for library in LIBRARIES},
+        **{backend: _version(backend) for backend in backends},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.node(),
         "threads": threads,
         "commit": commit(Path(__file__).parent),
     }
+
+
+def _version(module: str) -> str:
+    """The version of a framework by the name of its module, whatever distribution it came with (tensorflow-cpu)."""
+    distributions = packages_distributions().get(module, [])
+    return version(distributions[0]) if distributions else "unknown"
 
 
 def commit(folder: Path) -> str | None:

@@ -6,21 +6,23 @@ from torch.nn import functional
 
 
 class Tanh(nn.Tanh):
-    """tanh(x) = 2 / (1 + exp(-2x)) - 1, on a CPU 4 times faster than torch's tanh.
+    """tanh(x), on a CPU as 2 / (1 + exp(-2x)) - 1: torch computes exponentials several times faster than tanh there.
 
     It is within 2 roundings of 1 (2.4e-7 in float32) of torch's, its first and second derivative within 4 and 8.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """The hyperbolic tangent of every element, of the shape of the input."""
+        if input.device.type != "cpu":
+            return torch.tanh(input)
         return 2 * torch.sigmoid(2 * input) - 1
 
 
 class HalvingPool(nn.MaxPool2d):
     """The largest value of each 2x2 patch, as `nn.MaxPool2d(2)`, bit for bit.
 
-    Where no gradient is asked for, on a CPU, it takes maxima of pairs: 4 times faster than torch's pooling, which also
-    finds where each maximum was.
+    Where autograd follows no gradient, on a CPU, it takes maxima of pairs: several times faster than torch's pooling,
+    which also finds where each maximum was.
     """
 
     def __init__(self) -> None:
