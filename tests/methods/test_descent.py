@@ -97,6 +97,35 @@ def test_adams_epsilon_is_that_of_torch_where_slopes_are_as_small() -> None:
     torch.testing.assert_close(found.points - point, leaf.detach() - point, rtol=1e-6, atol=0)
 
 
+class Linear(Noisy):
+    """A linear loss, whose gradient is expanded from one number, or a slice of a wider tensor."""
+
+    def __init__(self, sliced: bool) -> None:
+        self.sliced = sliced
+
+    def loss(self, points: Tensor) -> Tensor:
+        return points.sum(1)
+
+    def gradient(self, points: Tensor) -> Tensor:
+        wide = torch.ones(len(points), 2 * DIM, dtype=self.dtype)
+        return wide[:, ::2] if self.sliced else torch.ones((), dtype=self.dtype).expand(points.shape)
+
+    def minibatch(self, generator: Generator | Sequence[Generator]) -> "Linear":
+        return self
+
+
+@pytest.mark.parametrize("sliced", [True, False])
+def test_gradients_need_not_be_contiguous(sliced: bool) -> None:
+    found = descend(Linear(sliced), start(3), optimizer="adam", lr=0.1, steps=4, generator=derive(0))
+    leaf = start(3).requires_grad_()
+    trainer = torch.optim.Adam([leaf], lr=0.1)
+    for _ in range(4):
+        trainer.zero_grad()
+        leaf.sum().backward()
+        trainer.step()
+    torch.testing.assert_close(found.points, leaf.detach())
+
+
 def test_a_judge_takes_the_losses_of_the_snapshots_and_changes_no_point() -> None:
     bowl = QuadraticBowl(DIM, dtype=torch.float64)
     plain, judged = (

@@ -52,6 +52,8 @@ def test_cuts_name_seeds_examples_and_settings_that_are_not_the_claims_own():
     found = provenance.cuts(planned(preset="fashion"))
     assert found[0] == "Every number is over 2 seeds."
     assert any(text.startswith("Trained on at most 10,000 examples of network") for text in found)
+    assert sum("kept in training" in text and "on 5,000 examples of network." in text for text in found) == 1
+    assert not any("kept in training" in text for text in provenance.cuts(planned()))
     (tunnels,) = (text for text in found if text.startswith("tunnels on "))
     assert tunnels.startswith("tunnels on the network: steps 300 instead of 1,000, ")
     assert "examples 250 instead of all" in tunnels

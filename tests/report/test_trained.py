@@ -59,6 +59,11 @@ def test_optima_are_counted_over_all_seeds_without_repeats():
     assert text.endswith(f"points kept at {len(train.keep)} steps.")
 
 
+def test_kept_points_that_are_judged_on_a_part_of_the_data_say_so():
+    fashion = trained.sentences(Replicate(preset="fashion", seeds=2, landscapes=("network",)).tasks())["network"]
+    assert about(fashion, "Independent optima").endswith(", their losses taken on 5,000 examples.")
+
+
 def test_a_cyclical_rate_says_its_cycles(digits):
     cyclical = about(digits["toy-sampled"], "Cyclical")
     assert "; noise 0." in cyclical

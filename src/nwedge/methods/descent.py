@@ -31,7 +31,7 @@ class Descent:
             run has stopped.
         kept: the steps whose points were kept, shape (snapshot,); 0 is the start.
         trajectory: the points kept, shape (batch, snapshot, dim).
-        trajectory_losses: their full losses on the landscape or its judge, shape (batch, snapshot).
+        trajectory_losses: their losses on the landscape, or on the judge, shape (batch, snapshot).
         stopped: the step at which a run met a non-finite loss or gradient and stopped, else -1, shape (batch,).
     """
 
@@ -132,14 +132,13 @@ def descend(
             moved = constraint.project(moved)
         points = torch.where(alive[:, None], moved, points)
     _warn(stopped)
+    kept_losses = evaluate(landscape if judge is None else judge, trajectory.flatten(0, 1))
     return Descent(
         points=points,
         losses=losses,
         kept=torch.tensor(kept, dtype=torch.int64),
         trajectory=trajectory,
-        trajectory_losses=evaluate(landscape if judge is None else judge, trajectory.flatten(0, 1)).view(
-            rows, len(kept)
-        ),
+        trajectory_losses=kept_losses.view(rows, len(kept)),
         stopped=stopped,
     )
 

@@ -101,7 +101,11 @@ def cuts(results: Results) -> list[str]:
     """The number of seeds, runs that saw a part of the data, and settings that are not the claims' own."""
     own = {claim.id: describe.values(claim.config()) for claim in CLAIMS}
     seeds_planned = {task.seed for task in results.plan.tasks if isinstance(task, ClaimSpec)}
-    found = [f"Every number is over {words.count(len(seeds_planned), 'seed')}.", *trained.partial(results.plan.tasks)]
+    found = [
+        f"Every number is over {words.count(len(seeds_planned), 'seed')}.",
+        *trained.partial(results.plan.tasks),
+        *trained.judged(results.plan.tasks),
+    ]
     for claim, configs in _configs(results).items():
         texts: dict[str, list[str]] = {}
         for landscape, fields in configs.items():

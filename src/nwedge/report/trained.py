@@ -71,6 +71,19 @@ def partial(tasks: Sequence[TaskSpec]) -> list[str]:
     ]
 
 
+def judged(tasks: Sequence[TaskSpec]) -> list[str]:
+    """A sentence for each landscape with runs whose kept points are judged on a part of the data."""
+    found: dict[tuple[str, int], None] = {}
+    for task in tasks:
+        if isinstance(task, GroupSpec) and task.train.examples is not None:
+            found[task.landscape.name, task.train.examples] = None
+    return [
+        f"The losses of points kept in training, which tell whether a run is trained, are taken on "
+        f"{words.count(examples, 'example')} of {name}."
+        for name, examples in found
+    ]
+
+
 def _runs(claims: Iterable[ClaimSpec], sheets: Iterable[SheetSpec], trains: Mapping[str, TrainSpec]) -> list[str]:
     base = {task.seed: task.landscape for task in claims}
     roles: dict[str, dict[RunRef, None]] = {role: {} for role in ROLES}
@@ -125,7 +138,9 @@ def _train(how: Sequence[TrainSpec], refs: Sequence[RunRef]) -> str:
         *([f"momentum {first.momentum:g}"] if first.momentum else []),
         *([f"weight decay {decays}"] if decays != "0" else []),
     ]
-    return f"{', '.join(parts)}; points kept at {kept} steps"
+    judged = {train.examples for train in how} - {None}
+    seen = f", their losses taken on {_listed('examples', judged)} examples" if judged else ""
+    return f"{', '.join(parts)}; points kept at {kept} steps{seen}"
 
 
 def _sheets(sheets: Sequence[SheetSpec]) -> list[str]:
