@@ -22,6 +22,7 @@ def measure(landscape: Landscape, runs: Sequence[Run], config: NoObstaclesConfig
     """Losses on the straight line from start to optimum and on the trajectory of each run, and their largest rises.
 
     rise = max over t of [L(t) - min over t' <= t of L(t')] / (L(start) - L(optimum)); undefined where nothing drops.
+    The line may be seen on some examples and the points kept in training on others; the drop is that of the latter.
     """
     t = torch.linspace(0, 1, config.points, dtype=landscape.dtype, device=landscape.device)[:, None]
     view = sampled(landscape, config.examples, generator)

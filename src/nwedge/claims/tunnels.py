@@ -177,6 +177,7 @@ def _zeroed(landscape: Landscape, curves: Mapping[str, Path | Bezier]) -> dict[s
 def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
     """Judge the wall on the line, the whole-path tunnel against the line, and against the best of the random bends.
 
+    The drop of training, the unit of the wall, is taken on the examples on which its kept points were judged.
     Optima that coincide have no wall and no tunnel: their seeds count as 0 in each part.
     """
     dataset = results["tunnels"]
