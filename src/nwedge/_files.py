@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and a directory that one process at a time works in."""
+"""Files written whole or not at all, and a directory that processes share."""
 
 import contextlib
 import fcntl
@@ -7,12 +7,15 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 LOCK = ".lock"
+WAIT = 0.05
+"""Seconds between looks at a lock."""
 
 
 class StoreError(Exception):
@@ -82,14 +85,19 @@ def remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def occupied(directory: Path) -> Iterator[None]:
-    """Make the directory, keep other processes out for the length of the block, and clear what dead ones left.
+def shared(directory: Path, enter: Callable[[bool], None]) -> Iterator[None]:
+    """Make the directory and share it with other processes for the length of the block.
 
-    The lock ends with the process, however it ends. On file systems without locks nobody is kept out; two processes
-    then repeat each other's work, but every file stays whole.
+    The first process clears what dead ones left, and calls enter(True) while it is alone; those that join it call
+    enter(False). The lock ends with the process, however it ends. On file systems without locks every process is taken
+    for the first.
+
+    Args:
+        directory: to be made and shared.
+        enter: refuses (StoreError) to join the work that is going on, or prepares a new one.
 
     Raises:
-        StoreError: the path is a file, cannot be written, or another process works there.
+        StoreError: the path is a file, cannot be written, or `enter` raises it.
     """
     if directory.exists() and not directory.is_dir():
         raise StoreError(f"{directory} is a file: give the path of a directory")
@@ -99,14 +107,27 @@ def occupied(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"cannot write to the directory {directory}: {error.strerror}") from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(f"another process works in {directory}: wait for it or give another directory") from error
-        except OSError:  # a file system without locks
-            pass
-        _remove_stale(directory)
+        first = _first(lock)
+        if first:
+            _remove_stale(directory)
+        enter(first)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(lock, fcntl.LOCK_SH)
         yield
+
+
+def _first(lock: IO[str]) -> bool:
+    """Whether nobody else holds the lock: then it is held alone, else together with the others."""
+    while True:
+        for kind in (fcntl.LOCK_EX, fcntl.LOCK_SH):
+            try:
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
+                return kind == fcntl.LOCK_EX
+            except BlockingIOError:  # others hold it or, for a moment, one of them is alone
+                continue
+            except OSError:  # a file system without locks
+                return True
+        time.sleep(WAIT)
 
 
 @contextlib.contextmanager

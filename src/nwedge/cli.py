@@ -111,14 +111,20 @@ def _obey(command: Any) -> int:
 def _replicate(arguments: Replicate) -> int:
     try:
         tasks = arguments.tasks()
-        from nwedge.replicate import check_backend, check_data, check_device, replicate
+        from nwedge.replicate import check_backend, check_data, check_device, check_engine, replicate
 
         check_device(arguments.device)
         check_backend(arguments.toy_backend)
+        check_engine(arguments.engine)
         check_data(tasks)
     except ValueError as error:
         raise BadArguments(str(error)) from error
-    return replicate(arguments)
+    from nwedge.sweep.work import WorkersError
+
+    try:
+        return replicate(arguments)
+    except WorkersError as error:
+        raise BadArguments(str(error)) from error
 
 
 def _status(directory: Path) -> int:

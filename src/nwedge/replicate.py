@@ -1,5 +1,6 @@
 """A replication: measure the claims, judge them, draw the report; a rerun resumes where the last one stopped."""
 
+import functools
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,17 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nwedge._files import occupied, remove, write_json
+from nwedge._files import StoreError, remove, shared, write_json
 from nwedge.plan import FIT, PLAN, VERDICTS, Plan
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.landscapes import NetworkSpec
-from nwedge.specs.replicate import Replicate
+from nwedge.specs.replicate import RAY, Replicate
 from nwedge.specs.tasks import ClaimSpec, TaskSpec
 from nwedge.store import Store
-from nwedge.sweep.engines import Execute
 from nwedge.sweep.ledger import Books
 from nwedge.sweep.progress import Display
 from nwedge.sweep.runner import Summary, run
+from nwedge.sweep.work import Execute
 
 Judge = Callable[[Sequence[ClaimSpec], Mapping[str, xr.Dataset]], list[dict[str, Any]]]
 Draw = Callable[[Path], Path]
@@ -49,7 +50,7 @@ def replicate(
 
     Raises:
         ValueError: there is nothing to be done, or this machine lacks the device, a data set or the backend.
-        StoreError: the directory cannot be written, or another process works in it.
+        StoreError: the directory cannot be written, or another process works in it on other tasks.
         WorkersError: the worker processes cannot start; a script that calls this with several workers must do so under
             `if __name__ == "__main__":`.
     """
@@ -57,17 +58,25 @@ def replicate(
     check_device(arguments.device)
     check_data(plan.tasks)
     check_backend(arguments.toy_backend)
+    check_engine(arguments.engine)
     progress, console = Console(stderr=True), Console()
     if arguments.autotune:
         plan = Plan.of(_tuned(arguments, plan.tasks, progress))
     execute, judge, draw = execute or _execute(), judge or _judge(), draw or _draw()
     directory = arguments.out
-    with occupied(directory):
-        plan.write(directory)
+    with shared(directory, lambda first: _enter(directory, plan, first=first)):
         store = Store(directory)
         workers, threads = arguments.side_by_side, arguments.cpus_per_task
         with Display(plan.tasks, Books(directory).durations(), progress, workers=workers) as display:
-            summary = run(plan.tasks, store, execute, workers=workers, threads=threads, report=display)
+            summary = run(
+                plan.tasks,
+                store,
+                execute,
+                workers=workers,
+                threads=threads,
+                report=display,
+                **(_on_ray(arguments, plan.tasks) if arguments.engine == RAY else {}),
+            )
         kept, left_out = _judgeable(plan, summary)
         datasets = {task.id: store.read(task).dataset for task in kept}
         rows = _told(judge(kept, datasets), plan, kept)
@@ -80,6 +89,32 @@ def replicate(
         _say(console, line)
     _say(console, _closing(summary, page))
     return 1 if summary.failed else 0
+
+
+def _enter(directory: Path, plan: Plan, *, first: bool) -> None:
+    """Write the plan, or join those who work on the same tasks (StoreError where they are others)."""
+    if first:
+        plan.write(directory)
+    elif {task.id for task in Plan.read(directory).tasks} != {task.id for task in plan.tasks}:
+        raise StoreError(
+            f"another process works in {directory} on other tasks: wait for it, give the same arguments to join it, or "
+            "give another directory"
+        )
+
+
+def _on_ray(arguments: Replicate, tasks: Sequence[TaskSpec]) -> dict[str, Any]:
+    """What a run on a Ray cluster is given beside: the engine, and the data sets for the nodes."""
+    from nwedge.landscapes.networks import data
+    from nwedge.sweep.cluster import RayCluster
+
+    names = sorted({task.landscape.data for task in tasks if isinstance(task.landscape, NetworkSpec)})
+    return {
+        "engine": functools.partial(
+            RayCluster, address=arguments.address, gpus=arguments.gpus_per_task, workers=arguments.workers
+        ),
+        "prepare": data.provide,
+        "share": {name: [[part.numpy() for part in pair] for pair in data.load(name)] for name in names},
+    }
 
 
 def _tuned(arguments: Replicate, tasks: Sequence[TaskSpec], console: Console) -> Replicate:
@@ -125,6 +160,12 @@ def check_data(tasks: Sequence[TaskSpec]) -> None:
 
         for name in sorted(names):
             data.locate(name)
+
+
+def check_engine(engine: str) -> None:
+    """Refuse Ray where it is not installed (ValueError)."""
+    if engine == RAY and importlib.util.find_spec("ray") is None:
+        raise ValueError("--engine ray needs Ray, which is not installed: pip install 'nwedge[ray]'")
 
 
 def check_backend(backend: str) -> None:

@@ -1,5 +1,6 @@
 """The arguments of `nwedge replicate`, in words: the flags of the command line come from here."""
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from nwedge.specs.tasks import TaskSpec
 
 KINDS = ("toy", "network", "controls")
 SEEDS = 5
+ENGINES = LOCAL, RAY = ("local", "ray")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,12 @@ class Replicate(Selection):
     """Examples that networks are evaluated on at once; else the preset's."""
     autotune: bool = False
     """Time the candidates for strategy and chunk on this machine, and take the fastest, in a rerun of DIR, too."""
+    engine: str = LOCAL
+    """What does the tasks: local, processes on this machine, or ray, a Ray cluster (pip install 'nwedge[ray]')."""
+    address: str | None = None
+    """Of the Ray cluster: auto, the one that this machine is part of, or HOST:PORT; by default one is started here."""
+    gpus_per_task: float = 0.0
+    """GPUs that Ray keeps free for each task, also in part: four tasks share one at 0.25."""
     workers: int | None = None
     """Processes that do tasks side by side, with the same results for any number; by default all CPUs are used."""
     cpus_per_task: int = 1
@@ -93,6 +101,11 @@ class Replicate(Selection):
             raise ValueError(f"--chunk must be at least 1; got {self.chunk}")
         if self.autotune and (self.strategy or self.chunk):
             raise ValueError("--autotune chooses strategy and chunk itself: leave out --strategy and --chunk")
+        _known("engine", (self.engine,), ENGINES)
+        if self.engine != RAY and (self.address is not None or self.gpus_per_task):
+            raise ValueError("--address and --gpus-per-task are for --engine ray: add it, or leave them out")
+        if not 0 <= self.gpus_per_task < math.inf:
+            raise ValueError(f"--gpus-per-task must be finite and at least 0; got {self.gpus_per_task:g}")
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"--workers must be at least 1; got {self.workers}")
         if self.cpus_per_task < 1:

@@ -6,96 +6,39 @@ import os
 import pickle
 import signal
 import threading
-import time
-import traceback
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
-from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from threadpoolctl import threadpool_limits
-
-from nwedge._files import StoreError
 from nwedge.specs.tasks import TaskSpec
-from nwedge.store import CorruptResult, Result, Store
-from nwedge.sweep.ledger import now
+from nwedge.sweep.work import THREADS, Execute, Job, Outcome, Performer, WorkersError
 
-Execute = Callable[..., Result]
-"""execute(task, inputs: Mapping[task id, Result], threads=N) -> Result."""
-
-HELD = 16
-"""Results that a process keeps in memory for the next tasks that read them."""
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-"""What numerical libraries read when they are loaded."""
+Ended = list[tuple[TaskSpec, Outcome | None]]
+"""Tasks that have ended, each with its outcome, or None where its process died."""
 
 
-class WorkersError(RuntimeError):
-    """Worker processes that cannot start."""
+class Engine(Protocol):
+    """What the runner needs: to start tasks, to be told how they ended, and to end them."""
 
+    @property
+    def workers(self) -> int:
+        """How many tasks may be under way."""
+        ...
 
-@dataclass(frozen=True)
-class Job:
-    """What all tasks of a run have in common: where results are, how and with how many threads, the provenance."""
+    def start(self, task: TaskSpec, needs: Sequence[TaskSpec]) -> None:
+        """Begin a task that reads the results of `needs`."""
+        ...
 
-    directory: Path
-    execute: Execute
-    threads: int
-    provenance: Mapping[str, Any]
+    def finished(self, timeout: float | None = None) -> Ended:
+        """Wait until tasks end, not longer than `timeout` seconds."""
+        ...
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a task ended.
-
-    Attributes:
-        seconds: that it took.
-        error: why it failed, in one line; empty if it did not.
-        trace: the lines of the traceback.
-        fatal: whether no task can go on: the directory cannot be read or written.
-    """
-
-    seconds: float = 0.0
-    error: str = ""
-    trace: Sequence[str] = ()
-    fatal: bool = False
-
-
-class Performer:
-    """Does tasks, one at a time: reads the inputs from the store, executes, stores the result."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._store = Store(job.directory)
-        self._held: OrderedDict[str, Result] = OrderedDict()
-
-    def __call__(self, task: TaskSpec, needs: Sequence[TaskSpec]) -> Outcome:
-        """Do a task that reads the results of `needs`; whatever it raises is in the outcome."""
-        job = self._job
-        begun = time.perf_counter()
-        try:
-            inputs = {need.id: self._read(need) for need in needs}
-            with threadpool_limits(job.threads, user_api="blas"):
-                result = job.execute(task, inputs, threads=job.threads)
-            seconds = time.perf_counter() - begun
-            own = {"device": task.landscape.device, "wall_time": round(seconds, 3), "finished": now()}
-            self._store.write(task, result, {**job.provenance, **own})
-        except Exception as error:
-            fatal = isinstance(error, StoreError) and not isinstance(error, CorruptResult)
-            return Outcome(error=_one_line(error), trace=traceback.format_exception(error), fatal=fatal)
-        return Outcome(seconds)
-
-    def _read(self, task: TaskSpec) -> Result:
-        if task.id not in self._held:
-            self._held[task.id] = self._store.read(task)
-        self._held.move_to_end(task.id)
-        if len(self._held) > HELD:
-            self._held.popitem(last=False)
-        return self._held[task.id]
+    def close(self) -> None:
+        """End what is under way."""
+        ...
 
 
 class InProcess:
@@ -105,13 +48,13 @@ class InProcess:
 
     def __init__(self, job: Job) -> None:
         self._perform = Performer(job)
-        self._ended: list[tuple[TaskSpec, Outcome | None]] = []
+        self._ended: Ended = []
 
     def start(self, task: TaskSpec, needs: Sequence[TaskSpec]) -> None:
         """Do the task."""
         self._ended.append((task, self._perform(task, needs)))
 
-    def finished(self) -> list[tuple[TaskSpec, Outcome | None]]:
+    def finished(self, timeout: float | None = None) -> Ended:
         """The task that was done."""
         ended, self._ended = self._ended, []
         return ended
@@ -135,7 +78,7 @@ class WorkerPool:
     """
 
     def __init__(self, job: Job, workers: int) -> None:
-        _check_importable(job.execute)
+        check_importable(job.execute)
         self.workers = workers
         self._job = job
         self._context = multiprocessing.get_context("spawn")
@@ -152,14 +95,16 @@ class WorkerPool:
             worker.bury()
             self.start(task, needs)
 
-    def finished(self) -> list[tuple[TaskSpec, Outcome | None]]:
-        """Wait for a task to end: those that have, each with its outcome, or None where its worker died.
+    def finished(self, timeout: float | None = None) -> Ended:
+        """Wait for a task to end, not longer than `timeout` seconds: those that have, each with its outcome.
+
+        The outcome is None where the worker died.
 
         Raises:
             WorkersError: a worker that died before it could take a task.
         """
-        ended: list[tuple[TaskSpec, Outcome | None]] = []
-        for future in wait(self._busy, return_when=FIRST_COMPLETED).done:
+        ended: Ended = []
+        for future in wait(self._busy, timeout, FIRST_COMPLETED).done:
             task, worker = self._busy.pop(future)
             try:
                 ended.append((task, future.result()))
@@ -175,10 +120,6 @@ class WorkerPool:
         for worker in [*self._idle, *(worker for _, worker in self._busy.values())]:
             worker.pool.shutdown(wait=True, cancel_futures=True)
         self._theirs.close()
-
-
-Engine = InProcess | WorkerPool
-"""What the runner needs: to start tasks, at most `workers` at once, to be told how they ended, and to end them."""
 
 
 class _Worker:
@@ -218,7 +159,8 @@ def _exit_at_end_of(lifeline: Connection) -> None:
     os._exit(1)
 
 
-def _check_importable(execute: Execute) -> None:
+def check_importable(execute: Execute) -> None:
+    """Refuse a function that another process cannot import (ValueError)."""
     try:
         pickle.dumps(execute)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -251,7 +193,3 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -1,16 +1,13 @@
 """The books of a sweep: which tasks run, which failed and why, and how long each took. Light: no xarray here."""
 
 import json
-import os
-import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
-from nwedge._files import StoreError, alive, read_json, remove, write_json
-from nwedge.plan import result_path
+from nwedge._files import StoreError, read_json, remove, write_json
 from nwedge.specs.tasks import TaskSpec
 
 JOURNAL = "journal.jsonl"
@@ -52,20 +49,12 @@ class Durations:
 
 @dataclass(frozen=True)
 class Books:
-    """`running/<id>.json`, `failures/<id>.json` and `journal.jsonl` below a directory.
+    """`failures/<id>.json` and `journal.jsonl` below a directory.
 
     They are for people and for estimates of time: whether a task is done is decided by its result file alone.
     """
 
     directory: Path
-
-    def start(self, task: TaskSpec) -> None:
-        """Note that this process works on a task (StoreError if it cannot be written)."""
-        write_json(self._running(task), {"pid": os.getpid(), "host": socket.gethostname(), "started": now()})
-
-    def stop(self, task: TaskSpec) -> None:
-        """Note that the task is no longer worked on."""
-        remove(self._running(task))
 
     def finish(self, task: TaskSpec, seconds: float) -> None:
         """Forget an earlier failure of the task and add its duration to the journal."""
@@ -84,19 +73,6 @@ class Books:
         record = {"error": error, "traceback": list(trace), "failed": now()}
         write_json(failure.path, record | {"task": json.loads(task.to_json())})
         return failure
-
-    def forget_running(self) -> None:
-        """Remove the notes of processes that are gone; only who keeps all others out may call this."""
-        for path in (self.directory / "running").glob("*.json"):
-            remove(path)
-
-    def runs(self, task: TaskSpec) -> bool:
-        """Whether a process that is alive, or that cannot be seen since it is on another machine, works on the task."""
-        try:
-            note = read_json(self._running(task))
-            return note["host"] != socket.gethostname() or alive(note["pid"])
-        except (StoreError, KeyError, TypeError):
-            return False
 
     def failure(self, task: TaskSpec) -> Failure | None:
         """The last failure of the task, if it has not succeeded since."""
@@ -119,37 +95,8 @@ class Books:
                 continue
         return durations
 
-    def _running(self, task: TaskSpec) -> Path:
-        return self.directory / "running" / f"{task.id}.json"
-
     def _failure(self, task: TaskSpec) -> Path:
         return self.directory / "failures" / f"{task.id}.json"
-
-
-@dataclass(frozen=True)
-class State:
-    """Where the tasks stand; `missing` are those that nobody works on and that have not failed."""
-
-    done: tuple[TaskSpec, ...]
-    running: tuple[TaskSpec, ...]
-    failed: tuple[TaskSpec, ...]
-    missing: tuple[TaskSpec, ...]
-
-
-def state(tasks: Iterable[TaskSpec], directory: Path) -> State:
-    """Where each task stands; done means that its result file is there (the runner verifies that it is whole)."""
-    books = Books(directory)
-    found: dict[str, list[TaskSpec]] = {"done": [], "running": [], "failed": [], "missing": []}
-    for task in tasks:
-        if result_path(directory, task).exists():
-            found["done"].append(task)
-        elif books.runs(task):
-            found["running"].append(task)
-        elif books.failure(task):
-            found["failed"].append(task)
-        else:
-            found["missing"].append(task)
-    return State(**{name: tuple(members) for name, members in found.items()})
 
 
 def describe(task: TaskSpec) -> str:

@@ -1,21 +1,27 @@
 """Runs tasks whose results are not stored yet, each as soon as its inputs are there, and goes on after failures."""
 
 import contextlib
+import functools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
-from typing import Literal
+from typing import Any, Literal
 
 from nwedge._files import StoreError
 from nwedge.specs.landscapes import ForeignWedgeSpec
 from nwedge.specs.tasks import TaskSpec
 from nwedge.store import Store
-from nwedge.sweep.engines import Engine, Execute, InProcess, Job, Outcome, WorkerPool
+from nwedge.sweep.engines import Engine, InProcess, WorkerPool
+from nwedge.sweep.leases import Leases
 from nwedge.sweep.ledger import Books, Failure, describe
 from nwedge.sweep.provenance import provenance
+from nwedge.sweep.work import Execute, Job, Outcome
 
+LOOK = 0.5
+"""Seconds between looks at the tasks that other processes work on."""
 TRIES = 2
 """How often a task is tried whose process dies: it may be the task that kills it, or something else."""
 
@@ -48,6 +54,9 @@ def run(
     *,
     workers: int = 1,
     threads: int = 1,
+    engine: Callable[[Job], Engine] | None = None,
+    prepare: Callable[[Any], None] | None = None,
+    share: Any = None,
     report: Callable[[Event], None] = lambda event: None,
 ) -> Summary:
     """Do the tasks that are not done; every result is stored as soon as it is there, and the same for any `workers`.
@@ -55,7 +64,8 @@ def run(
     Of the tasks that can start, the one on which most others depend goes first. A damaged result is reported and
     computed again. A task that raises is recorded (traceback and spec), what depends on it is not run, and the rest
     goes on; one whose worker process dies is tried once more. Inputs are always those read back from the store, so
-    that an interrupted and resumed run computes from the same bytes.
+    that an interrupted and resumed run computes from the same bytes. Several processes may run the same tasks in one
+    directory: each task is done by one of them.
 
     Args:
         tasks: in any order, with all the tasks that they need.
@@ -64,6 +74,9 @@ def run(
             with several workers a function that a new process can import by its name.
         workers: processes that do tasks side by side; 1 does one after the other in this process.
         threads: what each task computes with; stands in the provenance.
+        engine: makes the engine in the place of those that `workers` tells apart, such as `cluster.RayCluster`.
+        prepare: see `nwedge.sweep.work.Job`.
+        share: see `nwedge.sweep.work.Job`.
         report: called with each event, as it happens.
 
     Raises:
@@ -74,16 +87,12 @@ def run(
     by_id = {task.id: task for task in tasks}
     _check_needs(by_id)
     backends = {task.landscape.backend for task in tasks if isinstance(task.landscape, ForeignWedgeSpec)}
-    job = Job(store.directory.absolute(), execute, threads, provenance(threads, sorted(backends)))
-    engine = InProcess(job) if workers == 1 else WorkerPool(job, workers)
-    books = Books(store.directory)
-    books.forget_running()
+    job = Job(store.directory.absolute(), execute, threads, provenance(threads, sorted(backends)), prepare, share)
+    if engine is None:
+        engine = InProcess if workers == 1 else functools.partial(WorkerPool, workers=workers)
     summary = Summary(kept=_kept(by_id.values(), store, report))
-    sweep = _Sweep(by_id, engine, books, summary, report)
-    try:
-        sweep.run()
-    finally:
-        sweep.close()
+    with Leases(store.directory) as leases, contextlib.closing(engine(job)) as started:
+        _Sweep(by_id, store, started, leases, summary, report).run()
     return summary
 
 
@@ -93,13 +102,18 @@ class _Sweep:
     def __init__(
         self,
         by_id: Mapping[str, TaskSpec],
+        store: Store,
         engine: Engine,
-        books: Books,
+        leases: Leases,
         summary: Summary,
         report: Callable[[Event], None],
     ) -> None:
-        self._by_id, self._engine, self._books, self._summary, self._report = by_id, engine, books, summary, report
+        self._by_id, self._store, self._engine, self._leases = by_id, store, engine, leases
+        self._summary, self._report = summary, report
+        self._books = Books(store.directory)
         self._kept = set(summary.kept)
+        self._elsewhere: dict[str, TaskSpec] = {}
+        self._looked = 0.0
         self._ranks = _ranks(by_id)
         self._sorter = TopologicalSorter({task.id: task.needs for task in by_id.values()})
         self._ready: list[tuple[tuple[int, int], str]] = []
@@ -114,16 +128,22 @@ class _Sweep:
                 heappush(self._ready, (self._ranks[id], id))
             if self._ready and len(self._running) < self._engine.workers:
                 self._take(self._by_id[heappop(self._ready)[1]])
-            else:
-                for task, outcome in self._engine.finished():
+            elif self._running:
+                for task, outcome in self._engine.finished(LOOK if self._elsewhere else None):
                     self._settle(task, outcome)
+            else:
+                time.sleep(LOOK)
+            self._look_elsewhere()
 
-    def close(self) -> None:
-        """End what still runs; a note that cannot be taken back is forgotten by the next run."""
-        self._engine.close()
-        for task in self._running.values():
-            with contextlib.suppress(StoreError):
-                self._books.stop(task)
+    def _look_elsewhere(self) -> None:
+        """See to the tasks that other processes took: those that are done, and those that were given up."""
+        if not self._elsewhere or time.monotonic() - self._looked < LOOK:
+            return
+        self._looked = time.monotonic()
+        for id, task in list(self._elsewhere.items()):
+            if self._store.has(task) or not self._leases.worked_on(task):
+                del self._elsewhere[id]
+                heappush(self._ready, (self._ranks[id], id))
 
     def _take(self, task: TaskSpec) -> None:
         """Start a task, unless it is done or cannot be done."""
@@ -134,13 +154,19 @@ class _Sweep:
             self._sorter.done(task.id)
         elif task.id in self._kept:
             self._sorter.done(task.id)
+        elif not self._leases.take(task):
+            self._elsewhere[task.id] = task
+        elif self._store.has(task):  # another process did it meanwhile
+            self._summary.kept += _kept([task], self._store, self._report)
+            self._kept.update(self._summary.kept)
+            self._leases.drop(task)
+            self._take(task)
         else:
             self._start(task)
 
     def _start(self, task: TaskSpec) -> None:
         self._report(Event("started", task))
-        self._running[task.id] = task  # first, so that whatever interrupts the next line, the note is taken back
-        self._books.start(task)
+        self._running[task.id] = task
         self._tries[task.id] += 1
         self._engine.start(task, [self._by_id[need] for need in task.needs])
 
@@ -160,7 +186,7 @@ class _Sweep:
             self._books.finish(task, outcome.seconds)
             self._summary.done.append(task.id)
             self._report(Event("done", task, seconds=outcome.seconds))
-        self._books.stop(task)
+        self._leases.drop(task)
         del self._running[task.id]
         self._sorter.done(task.id)
 

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from nwedge.plan import Plan
 from nwedge.specs.tasks import TaskSpec
-from nwedge.sweep.ledger import Books, Durations, describe, duration, state
+from nwedge.sweep.ledger import Books, Durations, describe, duration
+from nwedge.sweep.state import state
 
 COLUMNS = ("done", "running", "failed", "missing")
 

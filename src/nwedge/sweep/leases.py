@@ -1,0 +1,142 @@
+"""Which process works on a task: a note that one process alone can make, and that goes stale when it dies."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from nwedge._files import StoreError, alive, read_json, remove
+from nwedge.specs.tasks import TaskSpec
+from nwedge.sweep.ledger import now
+
+RUNNING, TURN = "running", ".turn"
+BEAT = 10.0
+"""Seconds after which a process that works renews its notes."""
+STALE = 60.0
+"""Seconds after which a note that was not renewed is taken for that of a dead process."""
+
+
+@dataclass
+class Leases:
+    """The tasks that this process works on, as `running/<id>.json` below a directory that several processes may share.
+
+    A note is made by exclusive creation, which file systems, shared ones too, grant to one process alone, and renewed
+    every `BEAT` seconds by a thread. It is stale if its process is gone from this machine, or if it was not renewed for
+    `STALE` seconds by the clock of the file system. As a context manager it renews, and drops what is left at the end.
+
+    Attributes:
+        directory: below which the notes are.
+        beat: seconds between renewals.
+        stale: seconds without a renewal after which a note is stale.
+    """
+
+    directory: Path
+    beat: float = BEAT
+    stale: float = STALE
+    _held: dict[str, Path] = field(default_factory=dict, init=False)
+    _end: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def __enter__(self) -> "Leases":
+        self._end.clear()
+        self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+        for path in list(self._held.values()):
+            with contextlib.suppress(StoreError):
+                remove(path)
+        self._held.clear()
+
+    def take(self, task: TaskSpec) -> bool:
+        """Note that this process works on a task, unless another one does; a stale note is replaced.
+
+        Raises:
+            StoreError: the note cannot be written.
+        """
+        path = self._path(task)
+        if self._create(path):
+            self._held[task.id] = path
+            return True
+        if not self._is_stale(path):
+            return False
+        with self._turn():  # one process at a time replaces stale notes, else a second would remove the first's new one
+            if not self._is_stale(path):
+                return False
+            remove(path)
+            taken = self._create(path)
+        if taken:
+            self._held[task.id] = path
+        return taken
+
+    def drop(self, task: TaskSpec) -> None:
+        """Take the note back (StoreError if it cannot be)."""
+        path = self._held.pop(task.id, None)
+        if path is not None:
+            remove(path)
+
+    def worked_on(self, task: TaskSpec) -> bool:
+        """Whether a process that is alive works on the task."""
+        path = self._path(task)
+        return path.exists() and not self._is_stale(path)
+
+    def _create(self, path: Path) -> bool:
+        note = {"pid": os.getpid(), "host": socket.gethostname(), "started": now()}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror}") from error
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(note, file)
+        return True
+
+    def _is_stale(self, path: Path) -> bool:
+        try:
+            note = read_json(path)
+            if note["host"] == socket.gethostname() and not alive(note["pid"]):
+                return True
+        except (StoreError, KeyError, TypeError):  # torn, just being written, or gone
+            pass
+        try:
+            return self._clock() - path.stat().st_mtime > self.stale
+        except FileNotFoundError:
+            return True
+
+    def _clock(self) -> float:
+        """The time by the clock that dates the notes, which may be another machine's; ours where we may not write."""
+        try:
+            with tempfile.NamedTemporaryFile(dir=self.directory / RUNNING) as file:
+                return os.fstat(file.fileno()).st_mtime
+        except OSError:
+            return time.time()
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        with (self.directory / RUNNING / TURN).open("a") as file:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _renew(self) -> None:
+        while not self._end.wait(self.beat):
+            for path in list(self._held.values()):
+                with contextlib.suppress(OSError):
+                    os.utime(path)
+
+    def _path(self, task: TaskSpec) -> Path:
+        return self.directory / RUNNING / f"{task.id}.json"

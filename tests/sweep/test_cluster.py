@@ -1,0 +1,138 @@
+"""A Ray cluster of a head and two nodes: the same results as without it, whatever node is lost."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nwedge.store import Store
+from nwedge.sweep.runner import run
+from nwedge.sweep.work import WorkersError
+
+pytest.importorskip("ray")
+HERE = Path(__file__).parent
+SECONDS = 90
+
+import ray  # noqa: E402
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from nwedge.sweep.cluster import RayCluster  # noqa: E402
+
+
+class Nodes:
+    """A cluster without a CPU on its head and one on each of its nodes, and the folder that tells its tasks what to do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cluster = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}, shutdown_at_exit=False
+        )
+        self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
+        self.cluster.wait_for_nodes()
+
+    def engine(self, job) -> RayCluster:
+        return RayCluster(job, address=self.cluster.address)
+
+    def log(self) -> list[str]:
+        """The ids of the tasks, one for each time that one was started."""
+        path = self.folder / "log"
+        return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.setenv("SWEEP_WORK", str(folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *sys.path]))
+    monkeypatch.syspath_prepend(HERE)
+    found = Nodes(folder)
+    yield found
+    ray.shutdown()
+    found.cluster.shutdown()
+
+
+def values(tasks, store: Store) -> dict[str, float]:
+    return {task.id: float(store.read(task).dataset["value"]) for task in tasks}
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_results_are_those_of_this_process_and_failures_are_recorded(nodes: Nodes, tmp_path: Path) -> None:
+    import sweep_work
+
+    tasks = sweep_work.chain(3)
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    run(tasks, here, sweep_work.execute)
+    before = len(nodes.log())
+    summary = run(tasks, there, sweep_work.execute, engine=nodes.engine)
+    assert sorted(summary.done) == sorted(task.id for task in tasks)
+    assert values(tasks, there) == values(tasks, here)
+    assert sorted(nodes.log()[before:]) == sorted(task.id for task in tasks)
+    assert there.provenance(tasks[0])["machine"]
+    for task in tasks[:3]:
+        np.testing.assert_array_equal(there.read(task).weights["points"], here.read(task).weights["points"])
+
+    (nodes.folder / f"raise-{tasks[0].id}").touch()
+    failing = Store(tmp_path / "failing")
+    summary = run(tasks, failing, sweep_work.execute, engine=nodes.engine)
+    assert summary.failed[tasks[0].id].error == "Odd: 1 and 2"
+    assert "in _obey" in summary.failed[tasks[0].id].path.read_text()
+    assert set(summary.not_run) == {task.id for task in tasks if tasks[0].id in task.needs}
+    assert len(summary.done) == len(tasks) - 3
+
+
+def test_a_node_that_is_lost_loses_no_task(nodes: Nodes, tmp_path: Path) -> None:
+    import sweep_work
+
+    tasks, store = sweep_work.chain(4), Store(tmp_path / "out")
+    for task in tasks[:2]:  # one on each node, until a node is gone
+        (nodes.folder / f"wait-{task.id}").touch()
+    gone = False
+
+    def report(event) -> None:
+        nonlocal gone
+        if event.kind == "started" and not gone and event.task == tasks[1]:
+            wait_for(lambda: len(nodes.log()) == 2)
+            nodes.cluster.remove_node(nodes.nodes[0], allow_graceful=False)
+            for path in nodes.folder.glob("wait-*"):
+                path.unlink()
+            gone = True
+
+    # the second task is handed over after its "started", so the first is under way on some node when one is killed
+    summary = run(tasks, store, sweep_work.execute, engine=nodes.engine, report=report)
+    assert gone
+    assert sorted(summary.done) == sorted(task.id for task in tasks)
+    assert not summary.failed
+    here = Store(tmp_path / "here")
+    run(tasks, here, sweep_work.execute)
+    assert values(tasks, store) == values(tasks, here)
+
+
+def test_what_all_tasks_read_travels_to_the_nodes(nodes: Nodes, tmp_path: Path) -> None:
+    import sweep_work
+
+    tasks, store = sweep_work.chain(1), Store(tmp_path / "out")
+    given = {"array": np.arange(3.0)}
+    run(tasks, store, sweep_work.execute, engine=nodes.engine, prepare=sweep_work.prepare, share=given)
+    (line,) = set((nodes.folder / "prepared").read_text().splitlines())
+    assert line == "[0. 1. 2.]"
+
+
+def test_a_cluster_that_cannot_be_had_is_one_sentence(nodes: Nodes, tmp_path: Path) -> None:
+    import sweep_work
+
+    tasks, store = sweep_work.chain(1), Store(tmp_path / "out")
+    with pytest.raises(WorkersError, match="a task needs 1 GPUs, and the Ray cluster has 0"):
+        run(tasks, store, sweep_work.execute, engine=lambda job: RayCluster(job, address=nodes.cluster.address, gpus=1))
+    with pytest.raises(WorkersError, match=r"no Ray cluster at 127.0.0.1:1"):
+        run(tasks, store, sweep_work.execute, engine=lambda job: RayCluster(job, address="127.0.0.1:1"))
