@@ -53,11 +53,12 @@ def small(seed: int) -> LandscapeSpec:
     )
 
 
+JUDGED = dataclasses.replace(plain(30, momentum=0.9, kept=6), examples=150)
 LIGHT = Subject(
     "network",
     small,
     (
-        Training(OPTIMA, small, plain(30, momentum=0.9, kept=6), rates=(0.1,), members=5),
+        Training(OPTIMA, small, JUDGED, rates=(0.1,), members=5),
         Training(RATE, small, plain(30, kept=6), rates=(0.05, 0.1)),
         Training(DECAY, small, plain(20, kept=5), rates=(0.1,), decays=(0.0, 0.01)),
         Training(SIZE, varied(small, width=0.5), plain(20, kept=4), rates=(0.1,)),
@@ -67,7 +68,15 @@ LIGHT = Subject(
     settings={
         "no-obstacles": configs.NoObstaclesConfig(points=11),
         "tunnels": configs.TunnelsConfig(
-            steps=20, samples=3, interior=3, pointwise_steps=15, points=9, bends=12, bend_points=5, examples=100
+            steps=20,
+            samples=3,
+            interior=3,
+            pointwise_steps=15,
+            points=9,
+            bends=12,
+            bend_points=5,
+            examples=100,
+            path_examples=120,
         ),
         "two-halves": configs.TwoHalvesConfig(steps=10, samples=3, places=2, pointwise_steps=20),
         "m-tunnels": configs.MTunnelsConfig(m=(2, 3, 5), points=30, examples=50, pointwise=(2, 3), pointwise_steps=6),
