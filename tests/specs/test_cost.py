@@ -1,5 +1,6 @@
 """Counts of evaluations from specs alone, against what is really evaluated."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
