@@ -80,7 +80,9 @@ LIGHT = Subject(
             path_examples=120,
         ),
         "two-halves": configs.TwoHalvesConfig(steps=10, samples=3, places=2, pointwise_steps=20),
-        "m-tunnels": configs.MTunnelsConfig(m=(2, 3, 5), points=30, examples=50, pointwise=(2, 3), pointwise_steps=6),
+        "m-tunnels": configs.MTunnelsConfig(
+            m=(2, 3, 5), points=30, examples=50, scored=20, pointwise=(2, 3), pointwise_steps=6
+        ),
         "short-directions": configs.ShortDirectionsConfig(m=(2, 3), probes=2, steps=3, examples=90),
         "sections": SEARCH,
         "radial-wells": configs.RadialWellsConfig(directions=20, distances=8, long=4, threshold=1.0, examples=90),
@@ -206,7 +208,7 @@ def test_the_numbers_are_those_of_the_code_that_measures() -> None:
     assert cost.STARTS == _search.DRAWS
     assert len(probes.EXTENT_GRID) + probes.HALVINGS == cost.EXTENT
     assert tunnel_width.ANGLES + tunnel_width.HALVINGS == cost.WIDTH
-    assert (radial_wells.SCOUTS, len(radial_wells.RADII), radial_wells.TURNS) == (cost.SCOUTS, cost.RADII, cost.TURNS)
+    assert (radial_wells.SCOUTS, len(radial_wells.RADII)) == (cost.SCOUTS, cost.RADII)
     assert cost.WIDTH_OF_WELL - radial_wells.HALVINGS == 18
     assert curvature.DRAWS == cost.BALL
     assert len(tunnels.PATHS) == 5
