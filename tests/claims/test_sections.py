@@ -244,7 +244,7 @@ def test_a_frugal_search_finds_the_same_planes_with_fewer_descents(monkeypatch: 
         return train(*arguments, **options)
 
     monkeypatch.setattr(_search, "section", counted)
-    config = SectionsConfig(planes=2, steps=30, rates=(0.02, 0.1), resolution=1.0)
+    config = SectionsConfig(planes=2, steps=30, rates=(0.1, 0.02), resolution=1.0)
     level = 0.3 * at_random(bowl, derive(0))[0]
     full = Search(bowl, bowl, config, 3).find(level)
     every = sum(tried)
