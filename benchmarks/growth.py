@@ -21,6 +21,7 @@ from nwedge.landscapes.networks import architectures
 from nwedge.methods.sheets import m_tunnel
 
 EXAMPLES, FEATURES, CLASSES = 1024, 64, 10
+STEPS = 3
 Work = Callable[[], object]
 
 
@@ -49,9 +50,9 @@ def series() -> Iterator[Series]:
     yield Series(
         "MLP 64-w-w-10, 8 gradients", "width w", (50, 100, 200, 400, 800), lambda width: _slope(_mlp(width=width), 8)
     )
-    yield Series("digits MLP, a step of a sheet over m optima", "vertices 2^m", (4, 16, 64, 256, 1024), _sheet_step)
+    yield Series(f"digits MLP, {STEPS} steps of a sheet over m optima", "vertices 2^m", (4, 16, 64, 256, 1024), _sheet)
     yield Series(
-        "MLP 64-200-200-10, a Hadamard plane, 3 steps of Adam", "d", (10, 100, 1000, 10_000), lambda d: _plane_steps(d)
+        f"MLP 64-200-200-10, a Hadamard plane, {STEPS} steps of Adam", "d", (10, 100, 1000, 10_000), _plane_steps
     )
     yield Series("digits MLP, a count of short directions", "products", (64, 128, 256, 512), _count)
 
@@ -71,18 +72,19 @@ def _mlp(examples: int = EXAMPLES, width: int = 50) -> NetworkLandscape:
     return NetworkLandscape(architectures.mlp(FEATURES, CLASSES, (width, width)), (x, x[:, :CLASSES].argmax(1)))
 
 
-def _sheet_step(vertices: int) -> Work:
+def _sheet(vertices: int) -> Work:
+    """At a fixed number of points of the sheet a step."""
     landscape = _mlp()
     optima = landscape.initial(vertices.bit_length() - 1, derive(1))
     assert len(Sheet(optima).vertices) == vertices - 1
-    return lambda: m_tunnel(landscape, optima, steps=4, generator=derive(2))
+    return lambda: m_tunnel(landscape, optima, steps=STEPS, samples=8, generator=derive(2))
 
 
 def _plane_steps(d: int) -> Work:
     landscape = _mlp(width=200)
     plane = restrict(landscape, RandomSubspace(landscape.dim, d, "hadamard"), landscape.initial(1, derive(3))[0])
     start = plane.initial(1, derive(4))
-    return lambda: descend(plane, start, optimizer="adam", lr=1e-3, steps=3, generator=derive(5))
+    return lambda: descend(plane, start, optimizer="adam", lr=1e-3, steps=STEPS, generator=derive(5))
 
 
 def _count(products: int) -> Work:

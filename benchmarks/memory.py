@@ -38,9 +38,11 @@ def counts() -> Iterator[str]:
     told = "import resource, time; t = time.perf_counter()\n{}\nprint(time.perf_counter() - t, {})"
     peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
     for work, (code, limit) in WORKS.items():
-        done = subprocess.run(
-            [sys.executable, "-c", told.format(code, peak)], check=True, capture_output=True, text=True
-        )
+        done = subprocess.run([sys.executable, "-c", told.format(code, peak)], capture_output=True, text=True)
+        if done.returncode:
+            reason = done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}"
+            yield f"{work}: failed ({reason}); the goal is {limit} GiB"
+            continue
         seconds, held = map(float, done.stdout.split())
         gib = held * _unit() / GIB
         yield f"{work}: {seconds:.1f} s, {gib:.1f} GiB at most (goal: {limit}, {'met' if gib <= limit else 'missed'})"

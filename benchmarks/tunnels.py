@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from benchmarks.timing import Timing, compare
-from nwedge import NetworkLandscape, descend, evaluate, tunnel
+from nwedge import NetworkLandscape, descend, evaluate
 from nwedge._random import derive
+from nwedge.geometry import Bezier, Path
 from nwedge.landscapes.networks import architectures, data
-from nwedge.methods.tunnels import barrier
+from nwedge.methods.tunnels import barrier, connect
 
 WORKS = (300, 1000)
 """Gradients of the loss on minibatches of 128."""
@@ -22,11 +23,12 @@ POINTS, REPEATS = 121, 5
 def timings() -> Iterator[Timing]:
     """A tunnel between two digits networks, trained on minibatches by this code and by a plain loop over one model."""
     landscape, (a, b) = _optima()
+    plain = Plain(a, b)
     for steps in WORKS:
         yield compare(
             f"digits MLP, a Bezier tunnel, {steps:,} gradients",
             lambda steps=steps: _ours(landscape, a, b, steps, "bezier", 0),
-            lambda steps=steps: _naive(a, b, steps, 0),
+            lambda steps=steps: plain.curve(steps, 0),
             rounds=3,
         )
 
@@ -34,43 +36,50 @@ def timings() -> Iterator[Timing]:
 def counts() -> Iterator[str]:
     """One line for each work: the barriers of this code's whole-path tunnels and of the naive curve."""
     landscape, (a, b) = _optima()
-    straight = torch.lerp(a, b, torch.linspace(0, 1, POINTS)[:, None])
+    plain, t = Plain(a, b), torch.linspace(0, 1, POINTS)[:, None]
+    straight = torch.lerp(a, b, t)
     yield f"digits MLP, the straight line between two optima: barrier {_barrier(landscape, straight):.4f}"
     for steps in WORKS:
         found = {
-            f"this, {method}": [_ours(landscape, a, b, steps, method, repeat) for repeat in range(REPEATS)]
+            f"this, {method}": [
+                _barrier(landscape, _ours(landscape, a, b, steps, method, repeat).embed(t)) for repeat in range(REPEATS)
+            ]
             for method in ("bezier", "sheet")
         }
-        found["naive"] = [_barrier(landscape, _naive(a, b, steps, repeat)) for repeat in range(REPEATS)]
+        found["naive"] = [_barrier(landscape, plain.curve(steps, repeat)) for repeat in range(REPEATS)]
         told = "; ".join(f"{name} {_median(values)}" for name, values in found.items())
         yield f"digits MLP, tunnels by {steps:,} gradients, barriers of {REPEATS} generators, median (worst): {told}"
 
 
-def _ours(landscape: NetworkLandscape, a: Tensor, b: Tensor, steps: int, method: str, repeat: int) -> float:
-    found = tunnel(
-        landscape, a, b, method=method, rate=RATE, steps=steps, samples=1, points=POINTS, generator=derive(1, repeat)
-    )
-    return found.barrier
+def _ours(landscape: NetworkLandscape, a: Tensor, b: Tensor, steps: int, method: str, repeat: int) -> Path | Bezier:
+    return connect(landscape, a, b, method=method, rate=RATE, steps=steps, samples=1, generator=derive(1, repeat))
 
 
-def _naive(a: Tensor, b: Tensor, steps: int, repeat: int) -> Tensor:
-    """Points along the curve (1-t)^2 a + 2t(1-t) bend + t^2 b, whose bend plain Adam trained at one t a step."""
-    model, (x, y) = architectures.mlp(64, 10), data.load("digits")[0]
-    bend = ((a + b) / 2).requires_grad_()
-    trainer, generator = torch.optim.Adam([bend], lr=NAIVE_RATE), derive(2, repeat)
-    names = [(name, weight.shape, weight.numel()) for name, weight in model.named_parameters()]
+class Plain:
+    """The curve (1-t)^2 a + 2t(1-t) bend + t^2 b, whose bend plain Adam trains at one t a step."""
 
-    def curve(t: Tensor) -> Tensor:
-        return (1 - t) ** 2 * a + 2 * t * (1 - t) * bend + t**2 * b
+    def __init__(self, a: Tensor, b: Tensor) -> None:
+        self.a, self.b, self.model = a, b, architectures.mlp(64, 10)
+        self.x, self.y = data.load("digits")[0]
+        self.pieces = [(name, weight.shape, weight.numel()) for name, weight in self.model.named_parameters()]
 
-    for _ in range(steps):
-        batch = torch.randperm(len(x), generator=generator)[:128]
-        pieces = curve(torch.rand((), generator=generator)).split([size for _, _, size in names])
-        weights = {name: piece.view(shape) for (name, shape, _), piece in zip(names, pieces, strict=True)}
-        trainer.zero_grad()
-        nn.functional.cross_entropy(functional_call(model, weights, x[batch]), y[batch]).backward()
-        trainer.step()
-    return curve(torch.linspace(0, 1, POINTS)[:, None]).detach()
+    def curve(self, steps: int, repeat: int) -> Tensor:
+        """Points along the curve."""
+        bend = ((self.a + self.b) / 2).requires_grad_()
+        trainer, generator = torch.optim.Adam([bend], lr=NAIVE_RATE), derive(2, repeat)
+        for _ in range(steps):
+            batch = torch.randperm(len(self.x), generator=generator)[:128]
+            point = self._at(bend, torch.rand((), generator=generator))
+            parts = zip(self.pieces, point.split([size for _, _, size in self.pieces]), strict=True)
+            weights = {name: part.view(shape) for (name, shape, _), part in parts}
+            trainer.zero_grad()
+            logits = functional_call(self.model, weights, self.x[batch])
+            nn.functional.cross_entropy(logits, self.y[batch]).backward()
+            trainer.step()
+        return self._at(bend.detach(), torch.linspace(0, 1, POINTS)[:, None])
+
+    def _at(self, bend: Tensor, t: Tensor) -> Tensor:
+        return (1 - t) ** 2 * self.a + 2 * t * (1 - t) * bend + t**2 * self.b
 
 
 def _barrier(landscape: NetworkLandscape, points: Tensor) -> float:

@@ -13,14 +13,14 @@ from nwedge.landscape import Landscape
 from nwedge.specs.canonical import Spec
 from nwedge.specs.configs import MTunnelsConfig, ShortDirectionsConfig, TunnelsConfig
 
-SEEDS, MEMBERS = 2, 2
+SEEDS, MEMBERS = 2, 3
 COUNT = 400
 """Training examples."""
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
 LIGHT: dict[str, Spec] = {
     "tunnels": TunnelsConfig(steps=150, pointwise_steps=40, samples=4, interior=5, points=31, bends=60, bend_points=5),
-    "m-tunnels": MTunnelsConfig(m=(2,), points=100, pointwise=()),
+    "m-tunnels": MTunnelsConfig(m=(2, 3), points=100, pointwise=()),
     "short-directions": ShortDirectionsConfig(m=(2,), positions=(0.0, 0.5, 1.0), probes=2, steps=12, examples=200),
 }
 
@@ -85,10 +85,12 @@ def test_a_network_trained_in_its_own_framework_is_judged(network: Callable[[], 
     assert landscape.held_out.accuracy(optima).min() > 0.8  # pyright: ignore[reportAttributeAccessIssue]
     by_seed = optima.unflatten(0, (SEEDS, MEMBERS))
     verdicts = {
-        claim: nwedge.examine_optima(landscape, claim, by_seed, config=config) for claim, config in LIGHT.items()
+        claim: nwedge.examine_optima(landscape, claim, by_seed, config=config, sheet_steps=150)
+        for claim, config in LIGHT.items()
     }
     parts = {part.part: part for verdict in verdicts.values() for part in verdict.parts}
     assert all(part.seeds == SEEDS for part in parts.values())
     assert parts["1 - tunnel / line"].outcome == "holds"
     assert parts["m = 2: 1 - sheet / flat"].outcome == "holds"
+    assert parts["m = 3: 1 - sheet / flat"].outcome == "holds"
     assert parts["count in the middle / at the ends - 1"].statistic is not None  # there are some at the ends

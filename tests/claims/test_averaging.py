@@ -95,10 +95,15 @@ def test_training_losses_are_taken_on_the_same_few_examples_at_all_points() -> N
     runs = cycled(landscape, (0.05, 0.5), cycle=20)
     found = averaging.measure(landscape, Runs(runs), AveragingConfig(snapshots=4, examples=20), derive(3))
     few = landscape.take(choose(landscape.examples, 20, derive(3)))
+    stream = derive(3)
+    choose(landscape.examples, 20, stream)
+    other = landscape.held_out
+    other = other.take(choose(other.examples, 20, stream))
     for one in runs:
-        np.testing.assert_allclose(
-            found["snapshot_loss"].sel(rate=one.spec.lr), evaluate(few, one.points[-4:]), rtol=1e-12
-        )
+        at = found.sel(rate=one.spec.lr)
+        np.testing.assert_allclose(at["snapshot_loss"], evaluate(few, one.points[-4:]), rtol=1e-12)
+        singly = other.accuracy(one.points[-4:]).numpy()
+        np.testing.assert_allclose(at["held_out_single_accuracy"].sel(count=4), singly.mean())
 
 
 def test_a_rate_at_which_snapshots_are_untrained_is_not_stable() -> None:

@@ -74,6 +74,8 @@ def test_optima_of_ones_own_take_the_place_of_training(handed) -> None:
             ValueError,
             "the claim 'averaging' needs more than runs at one rate: only `nwedge replicate`",
         ),
+        ("tunnel-width", {}, ValueError, "the claim 'tunnel-width' needs more than runs at one rate"),
+        ("m-tunnels", {"sheet_steps": -1}, ValueError, "sheet_steps must be"),
         ("intrinsic-dimension", {}, ValueError, "the claim 'intrinsic-dimension' needs more than runs at one rate"),
         ("tunnels", {"config": TunnelsConfig(), "optimizer": "lbfgs"}, ValueError, "optimizer"),
     ],
@@ -90,6 +92,7 @@ def test_what_cannot_be_is_refused(claim, options, error, words) -> None:
         ("tunnels", (1, 2, 12), "at least 2 seeds"),
         ("tunnels", (2, 2, 11), r"shape \(seeds, members, 12\)"),
         ("no-obstacles", (2, 2, 12), "is about the way to an optimum: train with `examine`"),
+        ("tunnel-width", (2, 2, 12), "needs more than runs at one rate"),
         ("averaging", (2, 2, 12), "needs more than runs at one rate"),
     ],
 )

@@ -68,16 +68,19 @@ def test_the_barrier_is_the_largest_excess_over_the_weighted_optima() -> None:
     assert float(found["center_distance"].sel(m=3)) < 0.1
 
 
-@pytest.mark.parametrize("examples", [None, 10])
-def test_the_regions_of_the_optima_hold_their_own_largest_excess(examples: int | None) -> None:
+@pytest.mark.parametrize("pooled", [True, False])
+@pytest.mark.parametrize("again", [True, False])
+def test_the_regions_of_the_optima_hold_their_own_largest_excess(again: bool, pooled: bool) -> None:
     excess = torch.tensor([1.0, 5.0, 2.0, -1.0], dtype=torch.float64)
     share = torch.eye(3, dtype=torch.float64)[[0, 2, 0, 2]]
     points, level = WEDGES.initial(4, derive(0)), torch.tensor([0.0, 3.0, 7.0, 0.0], dtype=torch.float64)
-    found = m_tunnels._highest(WEDGES, points, excess, level, share, MTunnelsConfig(examples=examples))
-    expected = torch.tensor([2.0, torch.nan, 5.0], dtype=torch.float64)
-    if examples is not None:  # the highest are seen again, on all data
-        expected = torch.stack([WEDGES.loss(points)[2] - 7, expected[1], WEDGES.loss(points)[1] - 3])
-    torch.testing.assert_close(found, expected, equal_nan=True)
+    barrier, found = m_tunnels._highest(WEDGES, points, excess, level, share, again=again, pooled=pooled)
+    expected, losses = torch.tensor([2.0, torch.nan, 5.0], dtype=torch.float64), WEDGES.loss(points)
+    if again:  # the highest are seen again, on all data: of each region where the optima are the unit
+        expected = torch.stack([losses[2] - 7, expected[1], losses[1] - 3])
+    torch.testing.assert_close(barrier, expected[[0, 2]].max() if pooled or not again else expected[2])
+    known = pooled or not again
+    torch.testing.assert_close(found, expected if known else torch.full_like(expected, torch.nan), equal_nan=True)
 
 
 def results(trained: xr.Dataset, ratio: np.ndarray, *, pooled: bool = False, coincide: bool = False) -> dict:

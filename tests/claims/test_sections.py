@@ -10,7 +10,7 @@ import xarray as xr
 
 from nwedge import NetworkLandscape, WedgeLandscape, evaluate
 from nwedge._random import derive
-from nwedge.claims import sections
+from nwedge.claims import _search, sections
 from nwedge.claims._search import Search, at_random
 from nwedge.claims.runs import Runs
 from nwedge.landscape import Landscape
@@ -234,3 +234,26 @@ def test_it_holds_on_the_sampled_wedges(tasks, run) -> None:
     light = {"sections": {"planes": 4, "levels": ()}}
     rows, _ = run(tasks(("sections",), ("toy-sampled",), light=light))
     assert [row["outcome"] for row in rows] == ["holds"]
+
+
+def test_a_frugal_search_finds_the_same_planes_with_fewer_descents(monkeypatch: pytest.MonkeyPatch) -> None:
+    bowl, tried, train = QuadraticBowl(12, dtype=F64), [], _search.section
+
+    def counted(*arguments, **options):
+        tried.append(len(options["seeds"]) * len(options["lr"]))
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(_search, "section", counted)
+    config = SectionsConfig(planes=2, steps=30, rates=(0.1, 0.02), resolution=1.0)
+    level = 0.3 * at_random(bowl, derive(0))[0]
+    full = Search(bowl, bowl, config, 3).find(level)
+    every = sum(tried)
+    tried.clear()
+    frugal = Search(bowl, bowl, dataclasses.replace(config, frugal=True), 3).find(level)
+    assert 0 < np.nanmean(full.success) < 1
+    np.testing.assert_array_equal(frugal.success, full.success)
+    np.testing.assert_array_equal(frugal.d, full.d)
+    failed = full.success == 0
+    np.testing.assert_allclose(frugal.loss[failed], full.loss[failed], rtol=1e-9)
+    assert np.all((frugal.loss >= full.loss * (1 - 1e-9)) | np.isnan(full.loss))
+    assert sum(tried) < every

@@ -247,6 +247,14 @@ def test_a_level_that_did_not_train_leaves_the_claim_inconclusive(trained: xr.Da
     assert tunnel_width.permuted_verdict(results).outcome == "inconclusive"
 
 
+def test_a_trend_that_shuffling_leaves_would_be_seen(
+    trained: xr.Dataset, spread: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = sweeps(trained, equal(2.0, spread), collapsing=0.0)
+    monkeypatch.setattr(tunnel_width, "_shuffled", lambda role, own, rng: 0.3 + 0.01 * rng.random())
+    assert tunnel_width.permuted_verdict(results).outcome == "holds"
+
+
 def test_shuffled_levels_lose_the_trend(trained: xr.Dataset, spread: np.ndarray) -> None:
     results = sweeps(trained, equal(2.0, spread), collapsing=0.0)
     assert tunnel_width.verdict(results).outcome == "holds"

@@ -1,5 +1,6 @@
 """Counts of evaluations from specs alone, against what is really evaluated."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -53,11 +54,12 @@ def small(seed: int) -> LandscapeSpec:
     )
 
 
+JUDGED = dataclasses.replace(plain(30, momentum=0.9, kept=6), examples=150)
 LIGHT = Subject(
     "network",
     small,
     (
-        Training(OPTIMA, small, plain(30, momentum=0.9, kept=6), rates=(0.1,), members=5),
+        Training(OPTIMA, small, JUDGED, rates=(0.1,), members=5),
         Training(RATE, small, plain(30, kept=6), rates=(0.05, 0.1)),
         Training(DECAY, small, plain(20, kept=5), rates=(0.1,), decays=(0.0, 0.01)),
         Training(SIZE, varied(small, width=0.5), plain(20, kept=4), rates=(0.1,)),
@@ -67,10 +69,20 @@ LIGHT = Subject(
     settings={
         "no-obstacles": configs.NoObstaclesConfig(points=11),
         "tunnels": configs.TunnelsConfig(
-            steps=20, samples=3, interior=3, pointwise_steps=15, points=9, bends=12, bend_points=5, examples=100
+            steps=20,
+            samples=3,
+            interior=3,
+            pointwise_steps=15,
+            points=9,
+            bends=12,
+            bend_points=5,
+            examples=100,
+            path_examples=120,
         ),
         "two-halves": configs.TwoHalvesConfig(steps=10, samples=3, places=2, pointwise_steps=20),
-        "m-tunnels": configs.MTunnelsConfig(m=(2, 3, 5), points=30, examples=50, pointwise=(2, 3), pointwise_steps=6),
+        "m-tunnels": configs.MTunnelsConfig(
+            m=(2, 3, 5), points=30, examples=50, scored=20, pointwise=(2, 3), pointwise_steps=6
+        ),
         "short-directions": configs.ShortDirectionsConfig(m=(2, 3), probes=2, steps=3, examples=90),
         "sections": SEARCH,
         "radial-wells": configs.RadialWellsConfig(directions=20, distances=8, long=4, threshold=1.0, examples=90),
@@ -196,7 +208,7 @@ def test_the_numbers_are_those_of_the_code_that_measures() -> None:
     assert cost.STARTS == _search.DRAWS
     assert len(probes.EXTENT_GRID) + probes.HALVINGS == cost.EXTENT
     assert tunnel_width.ANGLES + tunnel_width.HALVINGS == cost.WIDTH
-    assert (radial_wells.SCOUTS, len(radial_wells.RADII), radial_wells.TURNS) == (cost.SCOUTS, cost.RADII, cost.TURNS)
+    assert (radial_wells.SCOUTS, len(radial_wells.RADII)) == (cost.SCOUTS, cost.RADII)
     assert cost.WIDTH_OF_WELL - radial_wells.HALVINGS == 18
     assert curvature.DRAWS == cost.BALL
     assert len(tunnels.PATHS) == 5

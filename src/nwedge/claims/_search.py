@@ -1,13 +1,14 @@
 """The search for the dimension from which random planes reach a level of the loss."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from jaxtyping import Float
 from torch import Generator
 
-from nwedge._random import derive, draw_seeds
+from nwedge._random import derive, draw_seeds, one_per_row
 from nwedge.landscape import Landscape, evaluate
 from nwedge.methods.sections import largest, section
 from nwedge.methods.thresholds import find_threshold, most_visited
@@ -57,7 +58,7 @@ class Search:
     ) -> None:
         self.landscape, self.judge, self.config, self.seed, self.factor = landscape, judge, config, seed, factor
         self.most = min(largest(landscape, config.kind), config.most or landscape.dim)
-        self.losses = cache(self._losses)
+        self.losses, self.frugal_losses = cache(self._losses), cache(self._frugal_losses)
 
     def find(self, level: float, guess: float = 1.0) -> Found:
         """The threshold at an absolute level of the loss; a NaN loss is no success.
@@ -66,14 +67,15 @@ class Search:
             level: of the loss.
             guess: the dimension at which the search starts.
         """
+        reached = partial(self.frugal_losses, level) if self.config.frugal else self.losses
         found = find_threshold(
-            lambda d: self.losses(d) <= level,
+            lambda d: reached(d) <= level,
             1,
             self.most,
             guess=1 if np.isnan(guess) else min(self.most, max(1, round(guess))),
             resolution=self.config.resolution,
         )
-        loss = np.concatenate([self.losses(d) for d in np.unique(found.d).tolist()])
+        loss = np.concatenate([reached(d) for d in np.unique(found.d).tolist()])
         planes = [self._padded(values) for values in (found.d, found.success, loss)]
         if found.value is not None and found.interval is not None:
             return Found(found.value, *found.interval, False, *planes)
@@ -85,18 +87,34 @@ class Search:
         return Found(bound, bound, bound, True, *planes)
 
     def _losses(self, d: int) -> Float[np.ndarray, " planes"]:
-        """The loss that each plane of dimension d reaches."""
+        """The loss that each plane of dimension d reaches at its best rate."""
+        return self._reached(d, range(self.config.planes), self.config.rates)
+
+    def _frugal_losses(self, level: float, d: int) -> Float[np.ndarray, " planes"]:
+        """The same, but a plane is left at the first rate at which it reaches the level."""
+        found = np.full(self.config.planes, np.nan)
+        for rate in self.config.rates:
+            todo = np.flatnonzero(~(found <= level))
+            if len(todo):
+                found[todo] = np.fmin(found[todo], self._reached(d, todo.tolist(), (rate,)))
+        return found
+
+    def _reached(self, d: int, planes: Sequence[int], rates: Sequence[float]) -> Float[np.ndarray, " planes"]:
+        """The loss that some planes of dimension d reach at the best of some rates."""
         config, names = self.config, ("planes", d)
+        origins = self.factor * self.landscape.initial(config.planes, derive(self.seed, "origins", *names))
+        seeds = draw_seeds(derive(self.seed, "directions", *names), config.planes)
+        streams = one_per_row(derive(self.seed, "minibatches", *names), config.planes)
         found = section(
             self.landscape,
-            self.factor * self.landscape.initial(config.planes, derive(self.seed, "origins", *names)),
+            origins[list(planes)],
             d,
             kind=config.kind,
-            seeds=draw_seeds(derive(self.seed, "directions", *names), config.planes),
-            lr=config.rates,
+            seeds=[seeds[plane] for plane in planes],
+            lr=rates,
             steps=config.steps,
             judge=self.judge,
-            generator=derive(self.seed, "minibatches", *names),
+            generator=[streams[plane] for plane in planes],
         )
         return found.losses.double().cpu().numpy()
 

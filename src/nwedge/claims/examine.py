@@ -20,6 +20,9 @@ from nwedge.specs.claims import claim as find_claim
 from nwedge.specs.subjects import Sheets, keep
 from nwedge.specs.tasks import OPTIMA, RunSpec, TrainSpec
 
+SHEET_STEPS = 600
+"""Of the training of a sheet, where no other number is given."""
+
 
 def examine(
     landscape: Landscape,
@@ -33,6 +36,7 @@ def examine(
     schedule: str = "constant",
     seeds: int = 5,
     config: Spec | None = None,
+    sheet_steps: int = SHEET_STEPS,
 ) -> Verdict:
     """Train independent runs on a landscape, as many a seed as the claim reads, measure it on them, and judge it.
 
@@ -50,6 +54,7 @@ def examine(
         schedule: "constant" or "cosine".
         seeds: independent repetitions, at least 2: the unit of the interval.
         config: the settings of the claim; None takes its defaults.
+        sheet_steps: of the training of each sheet that the claim reads.
 
     Returns:
         The verdict: outcome, statistic, interval, threshold, sentence and parts.
@@ -69,7 +74,8 @@ def examine(
     ]
     group = runs.train(landscape, how, plan)
     trained = [runs.run(row, group, landscape, run) for row, run in enumerate(plan)]
-    return _judged(landscape, chosen, config, [trained[seed * members :][:members] for seed in range(seeds)])
+    by_seed = [trained[seed * members :][:members] for seed in range(seeds)]
+    return _judged(landscape, chosen, config, by_seed, sheet_steps)
 
 
 def examine_optima(
@@ -78,6 +84,7 @@ def examine_optima(
     optima: Float[Tensor, "seeds members dim"],
     *,
     config: Spec | None = None,
+    sheet_steps: int = SHEET_STEPS,
 ) -> Verdict:
     """Measure a claim at optima that you trained yourself, in whatever framework, and judge it.
 
@@ -90,6 +97,7 @@ def examine_optima(
         optima: independent ones for each of at least two seeds, the unit of the interval; of each seed the first are
             taken, as many as the claim reads.
         config: the settings of the claim; None takes its defaults.
+        sheet_steps: of the training of each sheet that the claim reads.
 
     Returns:
         The verdict: outcome, statistic, interval, threshold, sentence and parts.
@@ -109,7 +117,7 @@ def examine_optima(
             f"{members} members; got {shape}"
         )
     by_seed = [_ending(landscape, ends, seed) for seed, ends in enumerate(optima.detach()[:, :members])]
-    return _judged(landscape, chosen, config, by_seed)
+    return _judged(landscape, chosen, config, by_seed, sheet_steps)
 
 
 def _chosen(claim: str, config: Spec | None) -> tuple[Claim, Spec]:
@@ -119,7 +127,7 @@ def _chosen(claim: str, config: Spec | None) -> tuple[Claim, Spec]:
     config = chosen.config() if config is None else config
     if not isinstance(config, chosen.config):
         raise TypeError(f"config must be a {chosen.config.__name__} for {claim!r}; got a {type(config).__name__}")
-    if chosen.needs or OPTIMA not in chosen.reads:
+    if chosen.needs or chosen.sweeps:
         raise ValueError(f"the claim {claim!r} needs more than runs at one rate: only `nwedge replicate` measures it")
     return chosen, config
 
@@ -139,11 +147,14 @@ def _ending(landscape: Landscape, ends: Float[Tensor, "members dim"], seed: int)
     return [runs.Run(points[row], step, losses[row], landscape, spec) for row, spec in enumerate(specs)]
 
 
-def _judged(landscape: Landscape, claim: Claim, config: Spec, by_seed: list[list[runs.Run]]) -> Verdict:
+def _judged(
+    landscape: Landscape, claim: Claim, config: Spec, by_seed: list[list[runs.Run]], sheet_steps: int
+) -> Verdict:
     """Measure a claim on the runs of each seed, and judge it."""
+    check_integer("sheet_steps", sheet_steps, 0)
     module, measured = claim_module(claim.id), []
     for seed, own in enumerate(by_seed):
-        spanned = [_sheet(landscape, own, m) for m in _sizes(config)] if claim.sheets else []
+        spanned = [_sheet(landscape, own, m, sheet_steps) for m in _sizes(config)] if claim.sheets else []
         measured.append(module.measure(landscape, runs.Runs(own, spanned), config, derive(seed, claim.id)))
     results = xr.concat(measured, dim=xr.DataArray(range(len(by_seed)), dims="seed", name="seed"), join="exact")
     return module.verdict({claim.id: results})
@@ -155,7 +166,7 @@ def _sizes(config: Spec) -> tuple[int, ...]:
     return (m,) if isinstance(m, int) else m
 
 
-def _sheet(landscape: Landscape, own: list[runs.Run], m: int) -> sheets.SpannedOptima:
+def _sheet(landscape: Landscape, own: list[runs.Run], m: int, steps: int) -> sheets.SpannedOptima:
     how = Sheets((m,))
     result = sheets.train(
         landscape,
@@ -163,7 +174,7 @@ def _sheet(landscape: Landscape, own: list[runs.Run], m: int) -> sheets.SpannedO
         torch.stack([run.optimum for run in own]),
         names=[(run.spec.seed, run.spec.member) for run in own],
         m=m,
-        steps=how.steps,
+        steps=steps,
         rate=how.rate,
         samples=how.samples_of(m),
         generator=derive(own[0].spec.seed, "sheet", m),

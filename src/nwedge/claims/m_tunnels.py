@@ -51,7 +51,7 @@ def measure(landscape: Landscape, runs: Runs, config: MTunnelsConfig, generator:
         if spanned.trained is None:
             continue
         surfaces = _surfaces(landscape, spanned, spanned.trained, config, streams[m])
-        for name, values in _values(landscape, surfaces, config, streams[m]).items():
+        for name, values in _values(landscape, surfaces, config, streams[m], pooled=spanned.pooled).items():
             whole = found.setdefault(name, np.full((*shape, *values.shape[1:]), np.nan))
             whole[: len(values), column] = values
         ratio_of[column, :m] = _ratio(found["barrier_of_optimum"][:, column, :m])
@@ -92,30 +92,31 @@ def _surfaces(
 
 
 def _values(
-    landscape: Landscape, surfaces: Mapping[str, Sheet], config: MTunnelsConfig, generator: Generator
+    landscape: Landscape, surfaces: Mapping[str, Sheet], config: MTunnelsConfig, generator: Generator, *, pooled: bool
 ) -> dict[str, np.ndarray]:
     """Statistics over random points of each surface, the same places of all, with a leading axis of surfaces."""
     sheet = surfaces[SHEET]
     coords = sheet.coordinates(config.points, generator)
     share = torch.cat([1 - coords.sum(1, keepdim=True), coords], dim=1)
     level = share @ evaluate(landscape, sheet.optima)
+    again = config.examples is not None
     rows: dict[str, list[np.ndarray]] = {}
     for surface in surfaces.values():
         points = surface.embed(coords)
         losses = on_samples(landscape, points, config.examples, generator)
         excess = losses - level
-        highest = _highest(landscape, points, excess, level, share, config)
+        barrier, highest = _highest(landscape, points, excess, level, share, again=again, pooled=pooled)
         own = {
             "loss": losses.mean(),
             "loss_error": losses.std() / len(losses) ** 0.5,
             "loss_max": losses.max(),
             "loss_quantile": losses.quantile(torch.tensor(QUANTILES, dtype=losses.dtype, device=losses.device)),
             "excess": excess.mean(),
-            "barrier": highest.max(),
+            "barrier": barrier,
             "barrier_of_optimum": pad(highest, (0, max(config.m) - len(highest)), value=torch.nan),
         }
         for name, data in _classified(landscape).items():
-            own[name] = on_samples(data, points, config.examples, generator, _accuracy).mean()
+            own[name] = on_samples(data, points, config.scored or config.examples, generator, _accuracy).mean()
         for name, value in own.items():
             rows.setdefault(name, []).append(value.double().cpu().numpy())
     return {name: np.stack(values) for name, values in rows.items()}
@@ -136,21 +137,22 @@ def _accuracy(landscape: Landscape, points: Tensor) -> Tensor:
 
 
 def _highest(
-    landscape: Landscape, points: Tensor, excess: Tensor, level: Tensor, share: Tensor, config: MTunnelsConfig
-) -> Float[Tensor, " optimum"]:
-    """The largest excess in the region of each optimum; NaN in one without a point.
+    landscape: Landscape, points: Tensor, excess: Tensor, level: Tensor, share: Tensor, *, again: bool, pooled: bool
+) -> tuple[Tensor, Float[Tensor, " optimum"]]:
+    """The largest excess, and that in the region of each optimum; NaN in one without a point.
 
-    Where points were seen on examples of their own, the highest of each region is seen again on all data.
+    Where points were seen on examples of their own, the highest is seen `again` on all data: that of each region where
+    the optima are the unit, since they come from a pool; else that of the surface, and the regions are left NaN.
     """
     region = share.argmax(1)
     found = excess.new_full((share.shape[1],), torch.nan)
-    for optimum in region.unique().tolist():
-        own = (region == optimum).nonzero().flatten()
-        top = own[excess[own].argmax()]
-        found[optimum] = excess[top]
-        if config.examples is not None:
-            found[optimum] = evaluate(landscape, points[top][None])[0] - level[top]
-    return found
+    if again and not pooled:
+        top = excess.argmax()
+        return evaluate(landscape, points[top][None])[0] - level[top], found
+    regions = region.unique()
+    tops = torch.stack([torch.where(region == one, excess, -torch.inf).argmax() for one in regions])
+    found[regions] = evaluate(landscape, points[tops]) - level[tops] if again else excess[tops]
+    return found[regions].max(), found
 
 
 def _ratio(barrier: Float[np.ndarray, "surface ..."]) -> Float[np.ndarray, "..."]:

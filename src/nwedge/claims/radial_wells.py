@@ -36,8 +36,8 @@ PARABOLA = 0.25
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 RADII = tuple(round(0.2 * step, 1) for step in range(1, 11))
 """At which the radial tunnel is looked at, in units of |P|."""
-TURNS, HALVINGS = 16, 6
-"""Directions toward which it is rotated at each radius, and bisections of each angle."""
+HALVINGS = 6
+"""Bisections of each angle by which it is rotated at each radius."""
 SAME = 1e-5
 """Distances that differ by a smaller share are the same."""
 
@@ -86,7 +86,7 @@ def measure(landscape: Landscape, runs: Runs, config: RadialWellsConfig, generat
             "more_short": ((), known.capped, {"meaning": "whether there are more than were sought"}),
             "all_short": known.short >= view.dim,
             **_law(view, point, directions, distances),
-            **_tunnel(view, point, level, turn),
+            **_tunnel(view, point, level, config.turns, turn),
             **training(runs),
         },
         coords={"distance": share, "quantile": list(QUANTILES), "turned_radius": list(RADII)},
@@ -181,11 +181,11 @@ def _law(landscape: Landscape, point: Tensor, directions: Tensor, distances: np.
     }
 
 
-def _tunnel(landscape: Landscape, point: Tensor, level: float, generator: Generator) -> dict[str, tuple]:
+def _tunnel(landscape: Landscape, point: Tensor, level: float, turns: int, generator: Generator) -> dict[str, tuple]:
     """The median angular width of the radial tunnel at several radii: infinite where most directions do not cross."""
     radii = torch.tensor(RADII, dtype=point.dtype, device=point.device)
     width = radial_width(
-        landscape, radii[:, None] * point, level, directions=TURNS, generator=generator, halvings=HALVINGS
+        landscape, radii[:, None] * point, level, directions=turns, generator=generator, halvings=HALVINGS
     )
     median = width.angles.median(1).values.rad2deg()
     return {"turned_angle": ("turned_radius", _array(median), {"units": "degrees"})}

@@ -21,6 +21,7 @@ class Claim:
         reads: the roles of the runs that it reads, and how many of each seed.
         sheets: whether it reads sheets.
         trajectory: whether it is about the way to an optimum.
+        sweeps: whether it compares runs of several settings of training, and says nothing of runs of one.
         needs: the claims whose results its verdict reads beside its own.
         derived: controls whose verdict is another reading of a landscape's results, and that landscape.
     """
@@ -33,6 +34,7 @@ class Claim:
     reads: Mapping[str, int] = field(default_factory=lambda: {OPTIMA: 2})
     sheets: bool = False
     trajectory: bool = False
+    sweeps: bool = False
     needs: tuple[str, ...] = ()
     derived: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,6 +70,7 @@ CLAIMS = (
         config=configs.TunnelWidthConfig,
         controls=("control-permuted",),
         reads={OPTIMA: 1, RATE: ALL, BATCH: ALL, DECAY: ALL, DROPOUT: ALL, WIDTH: ALL},
+        sweeps=True,
         derived={"control-permuted": "network"},
         anchor="FJ19 figure 5 (CIFAR-10, degrees): learning rate 32/16/8/4e-4 gives a plateau of 6.0, peaks of "
         "5.8/5.4/5.1; L2 10/3/0e-5 gives 6.5/6.2/6.0; dropout 5 %/0 gives 6.3/6.0",
@@ -120,6 +123,7 @@ CLAIMS = (
         config=configs.AveragingConfig,
         controls=("control-bowl",),
         reads={CYCLE: ALL},
+        sweeps=True,
         anchor="FJ19 figure 6 (CIFAR-10): highest rate 16e-4: 8 degrees, gap 0; 64e-4: 24, -.015; 100e-4: 40, -.04; "
         "200e-4: 60, -.41",
     ),

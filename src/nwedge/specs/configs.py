@@ -37,7 +37,8 @@ class SectionsConfig(Spec):
     the radius scan, factors of the plane's origin; `planes`: of each dimension; `rates`: the learning rates tried in
     each plane; `steps`: of each descent; `resolution`: the finest ratio between neighbouring dimensions of the search;
     `most`: the largest dimension tried (None: all that there are); `examples`: of the data that the losses reached are
-    taken on (None: all); `kind`: of `nwedge.geometry.RandomSubspace`: "dense", "hadamard" or "sparse".
+    taken on (None: all); `kind`: of `nwedge.geometry.RandomSubspace`: "dense", "hadamard" or "sparse"; `frugal`: a
+    plane that reaches the level at one rate is not tried at the next.
     """
 
     level: float = LEVEL
@@ -50,6 +51,7 @@ class SectionsConfig(Spec):
     most: int | None = None
     examples: int | None = None
     kind: str = "dense"
+    frugal: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +59,14 @@ class RadialWellsConfig(Spec):
     """`directions`: random ones; `distances`: of the probes; `level`: of the extents, a share of the initial loss.
 
     `long`: known long directions; `threshold`, `radius`: what counts as short where the short axes are not known;
-    `examples`: of the data that all of it is seen on (None: all).
+    `turns`: directions of rotation for the angular width; `examples`: of the data that all is seen on (None: all).
     """
 
     directions: int = 1000
     distances: int = 16
     level: float = LEVEL
     long: int = 32
+    turns: int = 16
     threshold: float = THRESHOLDS[0]
     radius: float = RADIUS
     examples: int | None = None
@@ -125,12 +128,14 @@ class MTunnelsConfig(Spec):
     """`m`: numbers of optima; `points`: random ones of each sheet and of its flat simplex.
 
     `pointwise`: the m for which a pointwise sheet is trained, too, in `pointwise_steps` at `rate` (see
-    `nwedge.m_tunnel`); `examples`: of the data that each point sees (None: all), but for the highest, which see all.
+    `nwedge.m_tunnel`); `examples`: of the data that each point sees (None: all), but for the highest, which see all;
+    `scored`: of the held-out data that the accuracy of each point is taken on (None: as many).
     """
 
     m: tuple[int, ...] = tuple(range(2, 11))
     points: int = 1000
     examples: int | None = None
+    scored: int | None = None
     pointwise: tuple[int, ...] = (2, 3, 5)
     pointwise_steps: int = 300
     rate: float = 0.05

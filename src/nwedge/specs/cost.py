@@ -34,8 +34,8 @@ LARGEST = 32_767
 """The most weights that a network is taken to have where a search over dimensions is bounded."""
 EXTENT, WIDTH, WIDTH_OF_WELL = 21 + 12, 9 + 6, 18 + 6
 """The most losses along one direction until an extent is known, or an angular width: of tunnels, of radial wells."""
-SCOUTS, RADII, TURNS = 64, 10, 16
-"""Of radial wells: directions along which the crossing is sought; radii, and directions of rotation at each."""
+SCOUTS, RADII = 64, 10
+"""Of radial wells: directions along which the crossing is sought; radii at which it is rotated."""
 LONG, EDGE = 2000, 60
 """The products that the long directions, and the edge of stability, of a network take: twice the most that was seen."""
 BALL, IN_BALL = 200, 32
@@ -217,7 +217,7 @@ def _(config: configs.SectionsConfig, task: ClaimSpec, data: _Data) -> Cost:
 def _(config: configs.RadialWellsConfig, task: ClaimSpec, data: _Data) -> Cost:
     examples = data.few(config.examples)
     points = STARTS + 3 + RADII + config.directions * config.distances
-    sought = 1 + EXTENT * (SCOUTS + config.directions + config.long) + RADII * TURNS * WIDTH_OF_WELL
+    sought = 1 + EXTENT * (SCOUTS + config.directions + config.long) + RADII * config.turns * WIDTH_OF_WELL
     known = NOTHING if isinstance(task.landscape, WedgeSpec) else _hessian(task.landscape, LONG, examples).searched
     return Cost(forward=points * examples) + Cost(forward=sought * examples).searched + known
 
@@ -263,11 +263,14 @@ def _(config: configs.EnsemblingConfig, task: ClaimSpec, data: _Data) -> Cost:
 
 @_measured.register
 def _(config: configs.MTunnelsConfig, task: ClaimSpec, data: _Data) -> Cost:
-    seen = data.few(config.examples) + _few(data.held_out, config.examples)  # of classifiers also their accuracy
+    scored = config.scored or config.examples
+    seen = data.few(config.examples) + _few(data.held_out, scored)  # of classifiers also their accuracy
+    own = len(_reads(task, OPTIMA))
 
     def spanned(m: int) -> Cost:
         pointwise = m in config.pointwise
-        again = 0 if config.examples is None else m * data.train  # the highest point of each optimum's region
+        tops = m if m > own else 1  # the highest point of the surface or, from a pool, of each optimum's region
+        again = 0 if config.examples is None else tops * data.train
         points = Cost(forward=(2 + pointwise) * (config.points * seen + again) + (m + 1) * data.train)
         return points + _steps(config.pointwise_steps, data) * (pointwise * (2**m - 1 - m))
 

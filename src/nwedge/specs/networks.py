@@ -99,6 +99,7 @@ def _images(data: str, train, sweep_steps: int):
         resolution=1.4,
         most=2048,
         examples=2000,
+        frugal=True,
     )
     train = dataclasses.replace(train, examples=SNAPSHOT_EXAMPLES)
     sweep = _last(plain(sweep_steps, optimizer="adam", kept=16))
@@ -130,19 +131,19 @@ def _images(data: str, train, sweep_steps: int):
                 CYCLE,
                 varied(few, batch_size=64),
                 dataclasses.replace(cycles(156, 15), examples=SNAPSHOT_EXAMPLES),
-                rates=(0.08, 0.16, 0.32, 0.64, 0.8, 1.0),
+                rates=(0.08, 0.16, 0.32, 0.64, 0.8),
             ),
         ),
         Sheets((2, 3, 5, 10), steps=300, samples=4, share=32),
         settings={
-            "radial-wells": RadialWellsConfig(level=TRAINED_LEVEL, threshold=0.3, examples=250, distances=6),
-            "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=6, snapshots=WIDTHS_ALONG),
-            "no-obstacles": NoObstaclesConfig(points=51, examples=5_000),
+            "radial-wells": RadialWellsConfig(level=TRAINED_LEVEL, threshold=0.3, examples=250, distances=6, turns=8),
+            "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=4, snapshots=WIDTHS_ALONG),
+            "no-obstacles": NoObstaclesConfig(points=31, examples=2_500),
             "tunnels": TunnelsConfig(
                 steps=300, samples=4, interior=3, points=21, bend_points=5, examples=250, path_examples=2_500
             ),
             "two-halves": TwoHalvesConfig(steps=300, samples=4, places=4),
-            "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), examples=250, pointwise=(2,)),
+            "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), examples=250, scored=50, pointwise=(2,)),
             "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=60, literal=False, examples=500),
             "sections": dataclasses.replace(planes, planes=2, radii=(2.0,), resolution=1.2),
             "intrinsic-dimension": IntrinsicDimensionConfig(
