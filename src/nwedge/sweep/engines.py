@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nwedge.specs.tasks import TaskSpec
 from nwedge.sweep.work import THREADS, Execute, Job, Outcome, Performer, WorkersError
@@ -20,6 +20,7 @@ Ended = list[tuple[TaskSpec, Outcome | None]]
 """Tasks that have ended, each with its outcome, or None where its process died."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """What the runner needs: to start tasks, to be told how they ended, and to end them."""
 
