@@ -14,7 +14,7 @@ from nwedge.methods.curvature import SmoothedHessian
 VECTORS, PRODUCTS, REPEATS = 32, 630, 10
 THRESHOLDS = (0.01, 0.001)
 PEER = 2.4
-"""How many times as fast as double backward passes the fastest other code is: all vectors in one second backward."""
+"""The goal: so many times as fast as double backward passes one after the other."""
 STEPS = (150, 600)
 """Of training: on the way to an optimum, and at it."""
 

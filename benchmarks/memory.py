@@ -4,8 +4,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from benchmarks.timing import Timing
-
 GIB = 2**30
 WEDGES = """
 from nwedge import WedgeLandscape
@@ -26,11 +24,6 @@ WORKS = {
     "Hadamard plane, dim 1e8, d 1e5: a point and a gradient": (PLANE, 8),
 }
 """The code of each work, and the GiB that it must fit in."""
-
-
-def timings() -> Iterator[Timing]:
-    """Nothing: the works are too large to be repeated."""
-    return iter(())
 
 
 def counts() -> Iterator[str]:

@@ -70,10 +70,11 @@ def test_outcomes_and_parts_that_differ_are_named(write) -> None:
 
 def test_verdicts_of_one_alone_are_told_and_are_no_difference(write, capsys) -> None:
     wall = part("wall", 0.5, [0.4, 0.6])
-    a, b = write("a", row(wall), row(wall, claim="sections")), write("b", row(wall))
+    others = [row(wall, claim=f"sections-{number}") for number in range(5)]
+    a, b = write("a", row(wall), *others), write("b", row(wall))
     assert main(["compare", str(a), str(b)]) == 0
     told, summary = capsys.readouterr().out.splitlines()
-    assert "sections on toy" in told
+    assert told.endswith("sections-0 on toy, sections-1 on toy, sections-2 on toy and 2 more")
     assert summary.startswith("no difference in 1 verdicts with 1 parts")
     assert main(["compare", str(b), str(write("c", row(wall, outcome="fails")))]) == 1
 

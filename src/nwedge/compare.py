@@ -12,6 +12,8 @@ from nwedge.plan import VERDICTS
 ROUNDING = 1e-6
 """Statistics outside an interval by less than this, relative to them or to 1, are inside: equal values have a point."""
 
+NAMED = 3
+"""Verdicts that one of the two has alone, which are named; of more, the number is given."""
 Part = tuple[float | None, tuple[float, float] | None]
 """A statistic and its interval; None where undefined."""
 Rows = Mapping[tuple[str, str], "Row"]
@@ -51,7 +53,8 @@ class Comparison:
         """The comparison in words."""
         lines = [*self.differences]
         if self.others:
-            lines.append(f"not compared, since one of them has it alone: {', '.join(self.others)}")
+            more = f" and {len(self.others) - NAMED} more" if len(self.others) > NAMED else ""
+            lines.append(f"not compared, since one of them has it alone: {', '.join(self.others[:NAMED])}{more}")
         found = f"{len(self.differences)} differences" if self.differences else "no difference"
         rule = "the same outcome, and every part's statistic in the other's interval"
         return [*lines, f"{found} in {self.rows} verdicts with {self.parts} parts ({rule})"]

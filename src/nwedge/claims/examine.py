@@ -20,8 +20,8 @@ from nwedge.specs.claims import claim as find_claim
 from nwedge.specs.subjects import Sheets, keep
 from nwedge.specs.tasks import OPTIMA, RunSpec, TrainSpec
 
-SHEET_STEPS = 600
-"""Of the training of a sheet, where no other number is given."""
+SHEET_STEPS = Sheets.steps
+"""Of the training of a sheet, where no other number is given: those of the presets."""
 
 
 def examine(
