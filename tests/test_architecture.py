@@ -14,13 +14,13 @@ import nwedge
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"_random", "_checks", "_files", "specs"},
+    {"_random", "_checks", "_files", "_references", "specs"},
     {"landscape", "geometry", "plan", "store"},
     {"landscapes"},
     {"testing", "adapters", "methods"},
     {"build"},
     {"claims", "sweep", "report", "autotune"},
-    {"cli", "compare", "replicate"},
+    {"cli", "compare", "requirements", "study", "sweeping"},
 )
 WORDS = ("_files", "specs", "plan", "store", "sweep", "report", "compare")
 """No torch here, not even in a function; in the top floor it may be imported in a function."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nwedge.methods.refinement import refine as refine
     from nwedge.methods.sheets import m_tunnel as m_tunnel
     from nwedge.methods.tunnels import tunnel as tunnel
+    from nwedge.sweeping import sweep_over as sweep_over
     from nwedge.testing import check_landscape as check_landscape
 
 __version__ = "0.1.0"
@@ -49,6 +50,7 @@ _HOMES = {
     "refine": "nwedge.methods.refinement",
     "restrict": "nwedge.landscapes.restricted",
     "short_directions": "nwedge.methods.curvature",
+    "sweep_over": "nwedge.sweeping",
     "tunnel": "nwedge.methods.tunnels",
 }
 

@@ -12,7 +12,7 @@ import torch
 from nwedge._random import choose, derive
 from nwedge.build import build
 from nwedge.landscape import evaluate, gradient
-from nwedge.specs.landscapes import NetworkSpec
+from nwedge.specs.landscapes import ModelSpec
 
 CANDIDATES = tuple(
     (strategy, chunk)
@@ -43,7 +43,7 @@ class Timed:
     seconds: float
 
 
-def autotune(spec: NetworkSpec, threads: int) -> list[Timed]:
+def autotune(spec: ModelSpec, threads: int) -> list[Timed]:
     """The candidates for a network on this machine, the fastest first; those that the network cannot do are left out.
 
     The candidates take turns, so that a drift of the machine's speed hits all.
@@ -68,7 +68,7 @@ def autotune(spec: NetworkSpec, threads: int) -> list[Timed]:
     return sorted(timed, key=lambda one: one.seconds)
 
 
-def _work(spec: NetworkSpec, strategy: str, chunk: int) -> Callable[[], float] | None:
+def _work(spec: ModelSpec, strategy: str, chunk: int) -> Callable[[], float] | None:
     """The losses and gradients of a few points, which are waited for also on a GPU; None where a candidate cannot."""
     try:
         whole: Any = build(replace(spec, strategy=strategy, chunk=chunk))

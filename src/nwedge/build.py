@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -9,7 +10,15 @@ import torch
 from nwedge.landscape import Landscape
 from nwedge.landscapes import controls
 from nwedge.landscapes.wedges import WedgeLandscape
-from nwedge.specs.landscapes import ControlSpec, ForeignWedgeSpec, LandscapeSpec, NetworkSpec, WedgeSpec
+from nwedge.specs.landscapes import (
+    ControlSpec,
+    ForeignWedgeSpec,
+    LandscapeSpec,
+    ModelSpec,
+    NetworkSpec,
+    OwnNetworkSpec,
+    WedgeSpec,
+)
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -32,7 +41,7 @@ def build(spec: LandscapeSpec) -> Landscape:
         TypeError: a spec of an unknown kind.
         ValueError: arguments that the landscape refuses, or a data set that is not to be had.
     """
-    raise TypeError(f"no landscape is known for a {type(spec).__name__}; known: WedgeSpec, ControlSpec, NetworkSpec")
+    raise TypeError(f"no landscape is known for a {type(spec).__name__}; known: WedgeSpec, ControlSpec, ModelSpec")
 
 
 @build.register
@@ -59,29 +68,57 @@ def _(spec: ControlSpec) -> Landscape:
 
 @build.register
 def _(spec: NetworkSpec) -> Landscape:
-    from nwedge.landscapes.networks import architectures, data
+    from nwedge.landscapes.networks import architectures, data, sources
     from nwedge.landscapes.networks.network import NetworkLandscape
 
-    every, held_out = _data(spec.data)
+    every, held_out = sources.load(_source(spec))
     train = data.first(every, spec.examples)
     model = architectures.ARCHITECTURES[spec.architecture](train, width=spec.width, dropout=spec.dropout)
-    return NetworkLandscape(
-        model,
-        train,
-        held_out,
-        batch_size=spec.batch_size,
-        strategy=spec.strategy,
-        chunk=spec.chunk,
-        **_place(spec),
+    return NetworkLandscape(model, train, held_out, **_model(spec))
+
+
+@build.register
+def _(spec: OwnNetworkSpec) -> Landscape:
+    from nwedge.landscapes.networks.own import own_network
+
+    return own_network(
+        spec.network,
+        _source(spec),
+        arguments=dict(spec.network_arguments),
+        loss=spec.loss,
+        predict=spec.predict,
+        batch_norm=spec.batch_norm,
+        **_model(spec),
     )
 
 
-@functools.lru_cache(maxsize=1)
-def _data(name: str) -> Any:
-    """A data set, which networks of several sizes share in memory."""
-    from nwedge.landscapes.networks import data
+def data_of(specs: Iterable[LandscapeSpec]) -> Any:
+    """The data of all networks among the landscapes, for `provide` in another process.
 
-    return data.load(name)
+    Raises:
+        ValueError, TypeError: data that are not to be had.
+    """
+    from nwedge.landscapes.networks import sources
+
+    return sources.collect(
+        dict.fromkeys(_source(spec) for spec in specs if isinstance(spec, NetworkSpec | OwnNetworkSpec))
+    )
+
+
+def provide(data: Any) -> None:
+    """Take what `data_of` gave in place of the files and functions that the data came from."""
+    from nwedge.landscapes.networks import sources
+
+    sources.provide(data)
+
+
+def _source(spec: NetworkSpec | OwnNetworkSpec) -> Any:
+    return spec.data, spec.data_arguments if isinstance(spec, OwnNetworkSpec) else ()
+
+
+def _model(spec: ModelSpec) -> dict[str, Any]:
+    """The arguments of any network."""
+    return {"batch_size": spec.batch_size, "strategy": spec.strategy, "chunk": spec.chunk, **_place(spec)}
 
 
 def _wedges(spec: WedgeSpec) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from nwedge._files import StoreError
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.count import Count
 from nwedge.specs.replicate import Replicate
+from nwedge.specs.sweep import Sweep
 
 KINDS_OF_NUMBER: dict[type[int | float], str] = {int: "an integer", float: "a number"}
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
@@ -28,7 +29,9 @@ class Status:
     """Say what is done, running and failed in DIR, and how long it may still take."""
 
     dir: Annotated[Path, tyro.conf.arg(metavar="DIR"), tyro.conf.Positional]
-    """A directory that `nwedge replicate --out DIR` made."""
+    """A directory that `nwedge replicate --out DIR` or `nwedge sweep --out DIR` made."""
+    watch: bool = False
+    """Look again every few seconds, until all tasks are done or have failed."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Report:
     """Redraw the figures and report.html of DIR from its stored results."""
 
     dir: Annotated[Path, tyro.conf.arg(metavar="DIR"), tyro.conf.Positional]
-    """A directory that `nwedge replicate --out DIR` made."""
+    """A directory that `nwedge replicate --out DIR` or `nwedge sweep --out DIR` made."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Claims:
 
 Command = (
     Annotated[Replicate, tyro.conf.subcommand("replicate")]
+    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Status, tyro.conf.subcommand("status")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Claims, tyro.conf.subcommand("claims")]
@@ -93,10 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _obey(command: Any) -> int:
-    if isinstance(command, Replicate):
-        return _replicate(command)
+    if isinstance(command, Replicate | Sweep):
+        return _study(command)
     if isinstance(command, Status):
-        return _status(command.dir)
+        return _status(command)
     if isinstance(command, Report):
         return _report(command.dir)
     if isinstance(command, Compare):
@@ -108,30 +112,28 @@ def _obey(command: Any) -> int:
     return DONE
 
 
-def _replicate(arguments: Replicate) -> int:
+def _study(arguments: Replicate | Sweep) -> int:
     try:
-        tasks = arguments.tasks()
-        from nwedge.replicate import check_backend, check_data, check_device, check_engine, replicate
+        arguments.tasks()  # what is wrong with the arguments is said before anything heavy is imported
+        from nwedge.study import carry_out, prepare
 
-        check_device(arguments.device)
-        check_backend(arguments.toy_backend)
-        check_engine(arguments.engine)
-        check_data(tasks)
+        plan = prepare(arguments)
     except ValueError as error:
         raise BadArguments(str(error)) from error
     from nwedge.sweep.work import WorkersError
 
     try:
-        return replicate(arguments)
+        return FAILED if carry_out(arguments, plan).summary.failed else DONE
     except WorkersError as error:
         raise BadArguments(str(error)) from error
 
 
-def _status(directory: Path) -> int:
+def _status(arguments: Status) -> int:
     from nwedge.plan import Plan
-    from nwedge.sweep.status import show
+    from nwedge.sweep.status import show, watch
 
-    show(Plan.read(directory), directory)
+    plan = Plan.read(arguments.dir)
+    (watch if arguments.watch else show)(plan.tasks, arguments.dir)
     return DONE
 
 
@@ -191,7 +193,7 @@ def _parse(given: Sequence[str]) -> Any:
 
 def _takes(command: Any) -> str:
     names = [field.name for field in dataclasses.fields(command)]
-    places = {"dir": "DIR", "other": "OTHER"}
+    places = {"dir": "DIR", "other": "OTHER", "claim": "CLAIM"}
     return ", ".join(places.get(name) or f"--{name.replace('_', '-')}" for name in names) or "nothing"
 
 

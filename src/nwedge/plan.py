@@ -1,4 +1,4 @@
-"""What a replication's directory is for: the arguments and tasks of the last `nwedge replicate`. Light: no xarray."""
+"""What a directory is for: the arguments and tasks of the last command that ran tasks there. Light: no xarray."""
 
 import dataclasses
 import json
@@ -10,11 +10,15 @@ from typing import Any
 from nwedge import __version__
 from nwedge._files import StoreError, read_json, write_json
 from nwedge.specs.replicate import Replicate
+from nwedge.specs.sweep import Sweep
 from nwedge.specs.tasks import TaskSpec
 
 PLAN = "plan.json"
 VERDICTS = "verdicts.json"
 FIT = "fit.json"
+
+Arguments = Replicate | Sweep
+"""Of the commands that run tasks."""
 
 
 def result_path(directory: Path, task: TaskSpec) -> Path:
@@ -24,42 +28,46 @@ def result_path(directory: Path, task: TaskSpec) -> Path:
 
 @dataclass(frozen=True)
 class Plan:
-    """The arguments of a replication (but its directory, which may move), its tasks, and the version that made it."""
+    """A command, its arguments (but the directory, which may move), its tasks, and the version that made it."""
 
+    command: str
     arguments: Mapping[str, Any]
     tasks: tuple[TaskSpec, ...]
     version: str = __version__
 
     @classmethod
-    def of(cls, arguments: Replicate) -> "Plan":
-        """The plan of a replication (ValueError if there is nothing to be done)."""
+    def of(cls, arguments: Arguments) -> "Plan":
+        """The plan of a replication or a sweep (ValueError if there is nothing to be done)."""
         given = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(arguments)}
         del given["out"]
-        return cls(arguments=given, tasks=arguments.tasks())
+        return cls(command=type(arguments).__name__.lower(), arguments=given, tasks=arguments.tasks())
 
     def write(self, directory: Path) -> None:
         """Write plan.json (StoreError if it cannot be written)."""
         tasks = [json.loads(task.to_json()) for task in self.tasks]
-        write_json(directory / PLAN, {"version": self.version, "arguments": dict(self.arguments), "tasks": tasks})
+        head = {"version": self.version, "command": self.command, "arguments": dict(self.arguments)}
+        write_json(directory / PLAN, head | {"tasks": tasks})
 
     @classmethod
     def read(cls, directory: Path) -> "Plan":
         """The plan of a directory.
 
         Raises:
-            StoreError: there is no such directory, it holds no replication, or its plan.json is damaged.
+            StoreError: there is no such directory, it holds no plan, or its plan.json is damaged.
         """
         if not directory.exists():
             raise StoreError(f"there is no directory {directory}")
         path = directory / PLAN
         if not path.exists():
             raise StoreError(
-                f"{directory} holds no replication (no {PLAN}): make one with `nwedge replicate --out DIR`"
+                f"{directory} holds no results (no {PLAN}): make some with `nwedge replicate` or `nwedge sweep`"
             )
         value = read_json(path)
         try:
             tasks = tuple(TaskSpec.from_value(task) for task in value["tasks"])
-            return cls(arguments=dict(value["arguments"]), tasks=tasks, version=str(value["version"]))
+            arguments = dict(value["arguments"])
+            return cls(command=value["command"], arguments=arguments, tasks=tasks, version=str(value["version"]))
         except (KeyError, TypeError, ValueError) as error:
-            what = f"{path} is damaged or of another version"
-            raise StoreError(f"{what}: make it anew with `nwedge replicate --out {directory}`") from error
+            raise StoreError(
+                f"{path} is damaged or of another version: run the command again, in a new directory"
+            ) from error

@@ -132,6 +132,11 @@ def test_a_cluster_that_cannot_be_had_is_one_sentence(nodes: Nodes, tmp_path: Pa
 
     tasks, store = sweep_work.chain(1), Store(tmp_path / "out")
     with pytest.raises(WorkersError, match="a task needs 1 GPUs, and the Ray cluster has 0"):
-        run(tasks, store, sweep_work.execute, engine=lambda job: RayCluster(job, address=nodes.cluster.address, gpus=1.0))
+        run(
+            tasks,
+            store,
+            sweep_work.execute,
+            engine=lambda job: RayCluster(job, address=nodes.cluster.address, gpus=1.0),
+        )
     with pytest.raises(WorkersError, match=r"no Ray cluster at 127.0.0.1:1"):
         run(tasks, store, sweep_work.execute, engine=lambda job: RayCluster(job, address="127.0.0.1:1"))

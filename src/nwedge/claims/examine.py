@@ -18,7 +18,7 @@ from nwedge.specs.canonical import Spec
 from nwedge.specs.claims import CLAIMS, Claim
 from nwedge.specs.claims import claim as find_claim
 from nwedge.specs.subjects import Sheets, keep
-from nwedge.specs.tasks import OPTIMA, RunSpec, TrainSpec
+from nwedge.specs.tasks import RunSpec, TrainSpec
 
 SHEET_STEPS = Sheets.steps
 """Of the training of a sheet, where no other number is given: those of the presets."""
@@ -65,7 +65,7 @@ def examine(
     """
     check_integer("seeds", seeds, 2)
     chosen, config = _chosen(claim, config)
-    members = _members(chosen, config)
+    members = chosen.members(config)
     how = TrainSpec(optimizer=optimizer, steps=steps, momentum=momentum, schedule=schedule, keep=keep(steps))
     plan = [
         RunSpec(lr=lr, weight_decay=weight_decay, seed=seed, member=member)
@@ -109,7 +109,7 @@ def examine_optima(
     chosen, config = _chosen(claim, config)
     if chosen.trajectory:
         raise ValueError(f"the claim {claim!r} is about the way to an optimum: train with `examine`")
-    members = _members(chosen, config)
+    members = chosen.members(config)
     shape = tuple(optima.shape)
     if len(shape) != 3 or shape[0] < 2 or shape[1] < members or shape[2] != landscape.dim:
         raise ValueError(
@@ -127,14 +127,9 @@ def _chosen(claim: str, config: Spec | None) -> tuple[Claim, Spec]:
     config = chosen.config() if config is None else config
     if not isinstance(config, chosen.config):
         raise TypeError(f"config must be a {chosen.config.__name__} for {claim!r}; got a {type(config).__name__}")
-    if chosen.needs or chosen.sweeps:
+    if not chosen.alone:
         raise ValueError(f"the claim {claim!r} needs more than runs at one rate: only `nwedge replicate` measures it")
     return chosen, config
-
-
-def _members(claim: Claim, config: Spec) -> int:
-    """How many optima of a seed the claim reads."""
-    return max(claim.reads[OPTIMA], *_sizes(config)) if claim.sheets else claim.reads[OPTIMA]
 
 
 def _ending(landscape: Landscape, ends: Float[Tensor, "members dim"], seed: int) -> list[runs.Run]:
@@ -154,16 +149,10 @@ def _judged(
     check_integer("sheet_steps", sheet_steps, 0)
     module, measured = claim_module(claim.id), []
     for seed, own in enumerate(by_seed):
-        spanned = [_sheet(landscape, own, m, sheet_steps) for m in _sizes(config)] if claim.sheets else []
+        spanned = [_sheet(landscape, own, m, sheet_steps) for m in claim.sizes(config)]
         measured.append(module.measure(landscape, runs.Runs(own, spanned), config, derive(seed, claim.id)))
     results = xr.concat(measured, dim=xr.DataArray(range(len(by_seed)), dims="seed", name="seed"), join="exact")
     return module.verdict({claim.id: results})
-
-
-def _sizes(config: Spec) -> tuple[int, ...]:
-    """The numbers of optima of the sheets that a claim reads."""
-    m = getattr(config, "m", ())
-    return (m,) if isinstance(m, int) else m
 
 
 def _sheet(landscape: Landscape, own: list[runs.Run], m: int, steps: int) -> sheets.SpannedOptima:

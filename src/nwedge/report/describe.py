@@ -2,12 +2,20 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import shlex
+from collections.abc import Iterable, Sequence
 
+from nwedge.plan import Plan
 from nwedge.report import words
 from nwedge.specs.canonical import Spec
-from nwedge.specs.landscapes import ControlSpec, ForeignWedgeSpec, LandscapeSpec, NetworkSpec, WedgeSpec
+from nwedge.specs.landscapes import (
+    ControlSpec,
+    ForeignWedgeSpec,
+    LandscapeSpec,
+    NetworkSpec,
+    OwnNetworkSpec,
+    WedgeSpec,
+)
 from nwedge.specs.tasks import ClaimSpec, TaskSpec
 
 PROFILES = {
@@ -22,6 +30,10 @@ CONTROLS = {
     "groove": "a groove with a single short direction",
     "ball": "a flat ball with round walls",
 }
+
+
+PLACED, REPEATED = "claim", {"vary"}
+"""The argument that is no flag, and flags that are given once for each of their values."""
 
 
 def landscapes(tasks: Iterable[TaskSpec]) -> dict[str, str]:
@@ -102,21 +114,47 @@ def _control(spec: ControlSpec) -> str:
 
 
 @sentence.register
+def _own_network(spec: OwnNetworkSpec) -> str:
+    calls = [
+        f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments)})"
+        for name, arguments in ((spec.network, spec.network_arguments), (spec.data, spec.data_arguments))
+    ]
+    functions = [f"{what} {name}" for what, name in (("loss", spec.loss), ("predictions", spec.predict)) if name]
+    how = f"evaluated by {spec.strategy or 'rule'}" + (f", {spec.chunk:,} examples at a time" if spec.chunk else "")
+    statistics = ["BatchNorm recomputed at every point"] if spec.batch_norm == "recompute" else []
+    return "; ".join(
+        [
+            f"{calls[0]} on {calls[1]}",
+            f"minibatches of {spec.batch_size}",
+            *functions,
+            *statistics,
+            f"the loss is {how}",
+        ]
+    )
+
+
+@sentence.register
 def _network(spec: NetworkSpec) -> str:
     data = spec.data if spec.examples is None else f"{spec.examples:,} examples of {spec.data}"
     dropout = f"dropout {spec.dropout:g}" if spec.dropout else "no dropout"
     return (
         f"The architecture {spec.architecture} (width factor {spec.width}, {dropout}) on {data}, minibatches of "
-        f"{spec.batch_size}; the loss is evaluated by {spec.strategy}, {spec.chunk:,} examples at a time"
+        f"{spec.batch_size}; the loss is evaluated by {spec.strategy}, {spec.chunk} examples at a time"
     )
 
 
-def command(arguments: Mapping[str, Any]) -> str:
+def command(plan: Plan) -> str:
     """The command line that the stored arguments stand for, without its directory."""
-    parts = ["nwedge replicate"]
-    for name, value in arguments.items():
+    given = dict(plan.arguments)
+    parts = ["nwedge", plan.command, *([given.pop(PLACED)] if PLACED in given else [])]
+    for name, value in given.items():
+        flag = f"--{name.replace('_', '-')}"
         if value is None or value is False or value in ((), []):
             continue
-        given = "" if value is True else " ".join(map(str, value if isinstance(value, list | tuple) else [value]))
-        parts.append(f"--{name.replace('_', '-')} {given}".strip())
-    return " ".join(parts)
+        if value is True:
+            parts.append(flag)
+        elif name in REPEATED:
+            parts += [text for one in value for text in (flag, one)]
+        else:
+            parts += [flag, *map(str, value if isinstance(value, list | tuple) else [value])]
+    return shlex.join(parts)

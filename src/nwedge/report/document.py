@@ -8,9 +8,10 @@ import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nwedge._files import whole
-from nwedge.report import counted, drawing, overview, parting, provenance, surface, svg, tables, words
+from nwedge.report import counted, drawing, overview, parting, provenance, surface, svg, swept, tables, words
 from nwedge.report.figures import DRAWINGS, intrinsic_dimension
 from nwedge.report.figures import fit as fitted
+from nwedge.report.figures import sweep as varied
 from nwedge.report.results import Results, read
 from nwedge.specs.claims import CLAIMS, Claim
 from nwedge.specs.tasks import ClaimSpec
@@ -58,6 +59,8 @@ def write(directory: Path, results: Results | None = None) -> Path:
         overview=overview.rows(results, columns),
         judged=bool(results.verdicts),
         sections=[_section(claim, texts.get(claim), results, figures.get(claim)) for claim in asked],
+        replication=not swept.is_sweep(results),
+        sweep=_sweep(asked, figures.get(drawing.SWEEP)),
         sheets=SHEETS,
         surfaces=surfaces,
         fit=_fit(results, figures.get(drawing.FIT)),
@@ -82,7 +85,10 @@ def _figures(asked: Sequence[str], results: Results) -> dict[str, tuple[Any, ...
     """What there is to draw, by the name of the figure."""
     claims = [claim for claim in asked if claim in DRAWINGS and results.datasets.get(claim)]
     found: dict[str, tuple[Any, ...]] = {claim: (_drawn(claim, results), _verdicts(claim, results)) for claim in claims}
-    return found if results.fit is None else found | {drawing.FIT: (results.fit,)}
+    if results.fit is not None:
+        found[drawing.FIT] = (results.fit,)
+    rows = swept.rows(results)
+    return found | {drawing.SWEEP: (rows,)} if rows else found
 
 
 def _verdicts(claim: str, results: Results) -> list[Mapping[str, Any]]:
@@ -101,7 +107,7 @@ def _section(claim: str, text: Claim | None, results: Results, figure: bytes | N
         "text": text.text if text else "",
         "anchor": text.anchor if text else "",
         "figure": _inline(figure, claim, verdicts) if figure else None,
-        "caption": drawn.CAPTION if drawn else "",
+        "caption": f"{drawn.CAPTION}{_left_out(results, names)}" if drawn else "",
         "caveats": drawn.CAVEATS if drawn else "",
         "verdicts": [tables.verdict(row) for row in verdicts],
         "titles": [words.title(name) for name in names],
@@ -114,9 +120,18 @@ def _section(claim: str, text: Claim | None, results: Results, figure: bytes | N
     }
 
 
+def _left_out(results: Results, names: Sequence[str]) -> str:
+    """A sentence on the combinations of a sweep that its figure does not show; empty if there are none."""
+    if not swept.is_sweep(results) or len(names) <= swept.WIDEST:
+        return ""
+    return f" Of {len(names)} combinations the first {swept.WIDEST} are drawn."
+
+
 def _drawn(claim: str, results: Results) -> Mapping[str, xr.Dataset]:
     """The results that a claim's figure draws, with those that it reads of other claims."""
     own = results.datasets[claim]
+    if swept.is_sweep(results):
+        return {name: own[name] for name in list(own)[: swept.WIDEST]}
     if claim != MATCHING:
         return own
     others = [results.datasets.get(need, {}) for need in NEEDS]
@@ -136,6 +151,14 @@ def _fit(results: Results, figure: bytes | None) -> dict[str, Any] | None:
     label = f"The number s of short directions by experiment, on {', '.join(one['title'] for one in landscapes)}"
     inlined = svg.inline(figure, drawing.FIT, label)
     return {"figure": inlined, "caption": fitted.CAPTION, "landscapes": landscapes}
+
+
+def _sweep(asked: Sequence[str], figure: bytes | None) -> dict[str, str] | None:
+    """The figure of a sweep."""
+    if figure is None:
+        return None
+    label = f"The statistic of {asked[0]} against each setting that is varied"
+    return {"figure": svg.inline(figure, drawing.SWEEP, label), "caption": varied.CAPTION}
 
 
 def _surfaces(results: Results) -> list[dict[str, str]]:

@@ -8,10 +8,11 @@ from typing import Any
 
 from nwedge._files import whole
 from nwedge.report import svg
-from nwedge.report.figures import DRAWINGS, fit, style
+from nwedge.report.figures import DRAWINGS, fit, style, sweep
 
-FIT = "fit"
-"""The name of the figure of the fit; those of the claims have their ids."""
+FIT, SWEEP = "fit", "sweep"
+"""The names of the figures of the fit and of a sweep; those of the claims have their ids."""
+APART = {FIT: fit.figure, SWEEP: sweep.figure}
 PAYS = 3
 """Figures a process, for fewer of which its start takes longer than it saves."""
 
@@ -44,7 +45,7 @@ def files(figures: Mapping[str, tuple[Any, ...]], folder: Path) -> dict[str, byt
 def _draw(name: str, content: tuple[Any, ...], folder: Path) -> tuple[str, bytes]:
     """Write the two files of a figure; its name and the bytes of the SVG."""
     with style.applied():
-        figure = fit.figure(*content) if name == FIT else DRAWINGS[name].figure(*content)
+        figure = APART[name](*content) if name in APART else DRAWINGS[name].figure(*content)
         style.settle(figure)
         encoded = {kind: svg.encode(figure, kind) for kind in ("svg", "png")}
     for kind, written in encoded.items():

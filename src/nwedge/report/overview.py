@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nwedge.report import tables, words
+from nwedge.report import swept, tables, words
 from nwedge.report.results import Results
 from nwedge.specs.claims import CLAIMS, Claim
 from nwedge.specs.presets import PRESETS
@@ -30,7 +30,7 @@ def columns(results: Results) -> list[str]:
 
 
 def rows(results: Results, across: Sequence[str]) -> list[dict[str, Any]]:
-    """A row for every claim, measured or not, and for every other that was judged.
+    """A row for every claim, measured or not, and for every other that was judged; of a sweep, for its claim alone.
 
     Each cell and each control holds its `verdict` or, where there is none, `why`; `verdicts` holds those whose parts
     unfold below the row, in the order of the cells and the controls.
@@ -43,7 +43,7 @@ def rows(results: Results, across: Sequence[str]) -> list[dict[str, Any]]:
     known = asked(results)
     verdicts = {(row["claim"], row["landscape"]): tables.verdict(row) for row in results.verdicts}
     found = []
-    for id in dict.fromkeys([*texts, *known]):
+    for id in known if swept.is_sweep(results) else dict.fromkeys([*texts, *known]):
         about = texts.get(id)
         judged = [name for claim, name in verdicts if claim == id and words.kind(name) == CONTROL]
         controls = list(dict.fromkeys([*(about.controls if about else ()), *judged]))

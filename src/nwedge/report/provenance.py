@@ -26,7 +26,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
                 entries.setdefault(name, []).append("unknown" if value is None else str(value))
     finished = entries.pop(FINISHED, [])
     return [
-        ("command", describe.command(results.plan.arguments)),
+        ("command", describe.command(results.plan)),
         ("planned by nwedge", results.plan.version),
         *backends(results),
         *((name.replace("_", " "), _distinct(values)) for name, values in entries.items()),

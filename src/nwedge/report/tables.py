@@ -1,5 +1,6 @@
 """The tables of the report as plain values for the template: verdicts, their parts, thresholds, numbers, gaps."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ AVERAGED = {"seed", "run"}
 
 def anchor(row: Row) -> str:
     """The name of a verdict's place on the page."""
-    return f"{row['claim']}--{row['landscape']}"
+    return re.sub(r"[^\w.-]+", "-", f"{row['claim']}--{row['landscape']}")
 
 
 def verdict(row: Row) -> dict[str, Any]:

@@ -38,6 +38,20 @@ class Claim:
     needs: tuple[str, ...] = ()
     derived: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def alone(self) -> bool:
+        """Whether it can be measured on runs of one setting of training, without other claims."""
+        return not self.needs and not self.sweeps
+
+    def sizes(self, config: Spec) -> tuple[int, ...]:
+        """The numbers of optima of the sheets that it reads."""
+        m = getattr(config, "m", ()) if self.sheets else ()
+        return (m,) if isinstance(m, int) else m
+
+    def members(self, config: Spec) -> int:
+        """How many optima of a seed it reads."""
+        return max(self.reads[OPTIMA], *self.sizes(config), 1)
+
 
 CLAIMS = (
     Claim(

@@ -55,15 +55,46 @@ class ControlSpec(LandscapeSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSpec(LandscapeSpec):
-    """An architecture on a data set; `strategy` and `chunk` say how it is evaluated (see landscapes/networks)."""
+class ModelSpec(LandscapeSpec):
+    """What networks have in common: the examples of a minibatch, and how many points are evaluated.
+
+    `strategy` and `chunk` are those of `nwedge.NetworkLandscape`.
+    """
+
+    batch_size: int = 128
+    strategy: str | None
+    chunk: int | None
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec(ModelSpec):
+    """An architecture of ours on a data set by its name."""
 
     architecture: str
     data: str
     width: int | float = 1
     dropout: float = 0.0
     examples: int | None = None
-    batch_size: int = 128
-    strategy: str
-    chunk: int
-    dtype: str = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnNetworkSpec(ModelSpec):
+    """A network of the user's: functions of modules, "package.module:function", and what they are called with.
+
+    `network` returns a module, `data` the training and the held-out data, or the training data alone; `loss` and
+    `predict` are functions of (model, batch), None for those of a classifier; `code` is a digest of the modules' files,
+    so that a task is another one once they change. All else is as in `nwedge.NetworkLandscape`, whose rule chooses
+    where `strategy` or `chunk` is None.
+    """
+
+    network: str
+    data: str
+    network_arguments: tuple[tuple[str, int | float | bool | str], ...] = ()
+    data_arguments: tuple[tuple[str, int | float | bool | str], ...] = ()
+    loss: str | None = None
+    predict: str | None = None
+    batch_norm: str = "keep"
+    code: str
+    strategy: str | None = None
+    chunk: int | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from nwedge.specs.canonical import Spec
 from nwedge.specs.claims import CLAIMS, Claim
-from nwedge.specs.landscapes import TORCH, ForeignWedgeSpec, LandscapeSpec, NetworkSpec, WedgeSpec
+from nwedge.specs.landscapes import TORCH, ForeignWedgeSpec, LandscapeSpec, ModelSpec, WedgeSpec
 from nwedge.specs.networks import CIFAR, DIGITS, FASHION
 from nwedge.specs.subjects import Sheets, Subject
 from nwedge.specs.tasks import ALL, OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, SheetSpec, TaskSpec, TrainSpec
@@ -51,8 +51,8 @@ class Place:
     Attributes:
         device: of all landscapes.
         backend: of the wedge models: "torch", or one of `BACKENDS`.
-        strategy: of networks (see `NetworkSpec`); None: the preset's.
-        chunk: of networks; None: the preset's.
+        strategy: of networks (see `ModelSpec`); None: that of their spec.
+        chunk: of networks; None: that of their spec.
     """
 
     device: str = "cpu"
@@ -63,7 +63,7 @@ class Place:
     def of(self, landscape: LandscapeSpec) -> LandscapeSpec:
         """A landscape in this place."""
         here = dataclasses.replace(landscape, device=self.device)
-        if isinstance(here, NetworkSpec):
+        if isinstance(here, ModelSpec):
             strategy, chunk = self.strategy or here.strategy, self.chunk or here.chunk
             return dataclasses.replace(here, strategy=strategy, chunk=chunk)
         if self.backend == TORCH or not isinstance(here, WedgeSpec):
@@ -71,6 +71,9 @@ class Place:
         given = {field.name: getattr(here, field.name) for field in dataclasses.fields(WedgeSpec)}
         return ForeignWedgeSpec(backend=self.backend, **given)
 
+
+ALONE = ("loop", None)
+"""Strategies of networks whose seeds gain nothing, or perhaps nothing, from being trained together."""
 
 Refs = Mapping[int, Mapping[str, tuple[RunRef, ...]]]
 """Runs by seed and role."""
@@ -105,7 +108,7 @@ def expand(
     *,
     claims: tuple[str, ...],
     landscapes: tuple[str, ...],
-    seeds: int,
+    seeds: Sequence[int],
     quick: bool,
     place: Place = Place(),
 ) -> tuple[TaskSpec, ...]:
@@ -115,7 +118,7 @@ def expand(
         preset: one of `PRESETS`.
         claims: the ids of the claims that are wanted; what they need is measured, too.
         landscapes: kinds or names of the subjects that are wanted.
-        seeds: the number of independent seeds.
+        seeds: the independent seeds.
         quick: whether to take the quick settings.
         place: where the landscapes live, and what computes the wedge models.
     """
@@ -127,7 +130,7 @@ def expand(
         sheets = _sheets(subject, refs, place) if any(claim.sheets for claim in asked) else {}
         for claim in asked:
             config = _config(preset, subject, claim, quick)
-            for seed in range(seeds):
+            for seed in seeds:
                 task = _claim_task(claim, subject, seed, config, refs, sheets, place)
                 own = [sheets[id] for id in task.sheets]
                 for need in dict.fromkeys([*(id for sheet in own for id in sheet.needs), *task.needs]):
@@ -171,14 +174,14 @@ def _claim_task(
     )
 
 
-def _groups(subject: Subject, seeds: int, place: Place) -> tuple[dict[str, GroupSpec], Refs]:
+def _groups(subject: Subject, seeds: Sequence[int], place: Place) -> tuple[dict[str, GroupSpec], Refs]:
     """The groups by id, and the runs by seed and role; a loop over points gains nothing from seeds together."""
     runs: dict[tuple[LandscapeSpec, TrainSpec, int | None], dict[RunSpec, None]] = {}
     uses: list[tuple[tuple[LandscapeSpec, TrainSpec, int | None], str, RunSpec]] = []
     for training in subject.trainings:
-        for seed in range(seeds):
+        for seed in seeds:
             landscape = place.of(training.landscape(seed))
-            apart = seed if getattr(landscape, "strategy", None) == "loop" else None
+            apart = seed if isinstance(landscape, ModelSpec) and landscape.strategy in ALONE else None
             key = (landscape, training.train, apart)
             for rate in training.rates:
                 for decay in training.decays:
@@ -228,5 +231,5 @@ def _candidates(how: Sheets, m: int, refs: Refs) -> list[tuple[int, bool, tuple[
         return [(seed, False, members if how.distinct else members[:m]) for seed, members in own.items()]
     rounds = zip(*own.values(), strict=True)
     pool = tuple(ref for members in rounds for ref in members)
-    draws = min(how.draws, len(pool) // m, len(own))
-    return [(seed, True, pool[seed * m : (seed + 1) * m]) for seed in range(draws)]
+    draws = min(how.draws, len(pool) // m)
+    return [(seed, True, pool[draw * m : (draw + 1) * m]) for draw, seed in enumerate([*own][:draws])]

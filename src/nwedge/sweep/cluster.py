@@ -1,5 +1,7 @@
 """Tasks on a Ray cluster, which schedules them, retries them where a worker or a node dies, and moves their results."""
 
+import re
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,9 @@ from nwedge.sweep.work import THREADS, Done, Job, Outcome, Recent, WorkersError,
 
 RETRIES = 3
 """How often Ray itself tries a task again whose worker or node dies."""
+PLACE = re.compile(r"(ray://)?(?P<host>[^:/]+):(?P<port>\d+)")
+ANSWER = 10.0
+"""Seconds in which a cluster must answer."""
 INPUTS = 64
 """Results that stay in the cluster's object store for the next tasks that read them."""
 
@@ -92,6 +97,12 @@ class RayCluster:
 
 def _connect(address: str | None, threads: int, workers: int | None) -> None:
     """Start a cluster or join one; workers see as many threads in their environment as each task has."""
+    where = f"at {address}" if address else "on this machine"
+    if address and (place := PLACE.fullmatch(address)):  # Ray would end this process where nobody answers
+        try:
+            socket.create_connection((place["host"], int(place["port"])), timeout=ANSWER).close()
+        except OSError as error:
+            raise WorkersError(f"no Ray cluster {where}: {error.strerror or error}") from error
     environment = {"env_vars": dict.fromkeys(THREADS, str(threads))}
     own: dict[str, Any] = {"include_dashboard": False, "num_cpus": workers and workers * threads}
     try:
@@ -104,7 +115,6 @@ def _connect(address: str | None, threads: int, workers: int | None) -> None:
             **({} if address else own),
         )
     except (OSError, RuntimeError, ValueError) as error:
-        where = f"at {address}" if address else "on this machine"
         raise WorkersError(f"no Ray cluster {where}: {one_line(error)}") from error
 
 

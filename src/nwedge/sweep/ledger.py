@@ -1,5 +1,6 @@
 """The books of a sweep: which tasks run, which failed and why, and how long each took. Light: no xarray here."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,18 +23,36 @@ class Failure:
     path: Path
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A task that has finished: its folder, its landscape, the seconds that it took, and when it ended."""
+
+    folder: str
+    landscape: str
+    seconds: float
+    finished: datetime
+
+
 class Durations:
     """How long tasks of a folder took on a landscape."""
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, ...], list[float]] = {}
 
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> "Durations":
+        """Those of tasks that have finished."""
+        durations = cls()
+        for entry in entries:
+            durations.add(entry.folder, entry.landscape, entry.seconds)
+        return durations
+
     def add(self, folder: str, landscape: str, seconds: float) -> None:
         """Count a task that took so many seconds."""
         for key in _keys(folder, landscape):
             self._seconds.setdefault(key, []).append(seconds)
 
-    def of(self, tasks: Iterable[TaskSpec], workers: int = 1) -> float | None:
+    def left(self, tasks: Iterable[TaskSpec], workers: int = 1) -> float | None:
         """The seconds that tasks may take, so many of them side by side; None where no task has finished yet.
 
         Each is taken for the mean of its folder on its landscape, of its folder, or of all, the first that is known.
@@ -82,18 +101,17 @@ class Books:
         except (StoreError, KeyError, TypeError):
             return Failure(task.id, "its record is damaged", path) if path.exists() else None
 
-    def durations(self) -> Durations:
-        """How long the finished tasks took; lines that a crash has torn are left out."""
-        durations = Durations()
+    def journal(self) -> list[Entry]:
+        """The tasks that have finished; lines that a crash has torn are left out."""
         path = self.directory / JOURNAL
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        found = []
         for line in lines:
-            try:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
                 entry = json.loads(line)
-                durations.add(entry["folder"], entry["landscape"], float(entry["seconds"]))
-            except (ValueError, KeyError, TypeError):
-                continue
-        return durations
+                finished = datetime.fromisoformat(entry["finished"])
+                found.append(Entry(entry["folder"], entry["landscape"], float(entry["seconds"]), finished))
+        return found
 
     def _failure(self, task: TaskSpec) -> Path:
         return self.directory / "failures" / f"{task.id}.json"

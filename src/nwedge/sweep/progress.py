@@ -65,7 +65,7 @@ class Display:
             self._print(f"{event.kind}: {describe(event.task)}: {event.text}")
 
     def _time(self) -> str:
-        left = self._durations.of(self._left.values(), self._workers)
+        left = self._durations.left(self._left.values(), self._workers)
         return "time left unknown" if left is None else f"about {duration(left)} left"
 
     def _print(self, line: str) -> None:

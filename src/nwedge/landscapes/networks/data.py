@@ -4,9 +4,8 @@ import gzip
 import math
 import os
 import struct
-import warnings
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,21 +67,8 @@ def load(name: str, *, examples: int | None = None) -> tuple[Pair, Pair]:
             neither there nor to be had.
     """
     check_choice("the data set", name, LOADERS)
-    train, held_out = PROVIDED.get(name) or LOADERS[name]()
+    train, held_out = LOADERS[name]()
     return first(train, examples), held_out
-
-
-def provide(sets: Mapping[str, Sequence[Sequence[np.ndarray]]]) -> None:
-    """Take data sets from memory from now on, as a process does on a machine that may lack their files.
-
-    Args:
-        sets: by name what `load` gives, as arrays; they are used as they are, also those that may only be read.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        for name, pairs in sets.items():
-            (x, y), (held_x, held_y) = ([torch.from_numpy(array) for array in pair] for pair in pairs)
-            PROVIDED[name] = (x, y), (held_x, held_y)
 
 
 def first(pair: Pair, examples: int | None) -> Pair:
@@ -132,8 +118,6 @@ LOADERS: dict[str, Callable[[], tuple[Pair, Pair]]] = {
     "fashion-mnist": fashion_mnist,
     "cifar10": cifar10,
 }
-PROVIDED: dict[str, tuple[Pair, Pair]] = {}
-"""Data sets that are in memory already (see `provide`)."""
 
 
 def locate(name: str) -> None:

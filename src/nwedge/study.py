@@ -1,9 +1,8 @@
-"""A replication: measure the claims, judge them, draw the report; a rerun resumes where the last one stopped."""
+"""A study: measure claims, judge them, draw the report; a rerun resumes where the last one stopped."""
 
 import functools
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nwedge import requirements
 from nwedge._files import StoreError, remove, shared, write_json
-from nwedge.plan import FIT, PLAN, VERDICTS, Plan
+from nwedge.plan import FIT, PLAN, VERDICTS, Arguments, Plan
 from nwedge.specs.claims import CLAIMS
-from nwedge.specs.landscapes import NetworkSpec
-from nwedge.specs.replicate import RAY, Replicate
+from nwedge.specs.execution import LEAST_SEEDS, RAY
+from nwedge.specs.landscapes import ModelSpec
 from nwedge.specs.tasks import ClaimSpec, TaskSpec
 from nwedge.store import Store
-from nwedge.sweep.ledger import Books
+from nwedge.sweep.ledger import Books, Durations
 from nwedge.sweep.progress import Display
 from nwedge.sweep.runner import Summary, run
 from nwedge.sweep.work import Execute
@@ -27,47 +27,68 @@ from nwedge.sweep.work import Execute
 Judge = Callable[[Sequence[ClaimSpec], Mapping[str, xr.Dataset]], list[dict[str, Any]]]
 Draw = Callable[[Path], Path]
 
-LEAST_SEEDS = 2
-"""Seeds without which a claim is not judged on a landscape: an interval needs two values."""
-
 COLOURS = {"holds": "green", "fails": "red", "inconclusive": "yellow"}
 CONTROLS = "control-"
 
 
-def replicate(
-    arguments: Replicate, *, execute: Execute | None = None, judge: Judge | None = None, draw: Draw | None = None
-) -> int:
+@dataclass(frozen=True)
+class Finished:
+    """What a study came to.
+
+    Attributes:
+        verdicts: the rows of verdicts.json, one per claim and landscape.
+        summary: what became of the tasks.
+        report: the path of report.html.
+    """
+
+    verdicts: Sequence[Mapping[str, Any]]
+    summary: Summary
+    report: Path
+
+
+def prepare(arguments: Arguments) -> Plan:
+    """The plan of what is asked for, which this machine can do.
+
+    Raises:
+        ValueError: there is nothing to be done, or this machine lacks the device, a data set, a framework or a module.
+    """
+    plan = Plan.of(arguments)
+    requirements.check(arguments, plan.tasks)
+    return Plan.of(_tuned(arguments, plan.tasks, Console(stderr=True))) if arguments.autotune else plan
+
+
+def carry_out(
+    arguments: Arguments,
+    plan: Plan,
+    *,
+    execute: Execute | None = None,
+    judge: Judge | None = None,
+    draw: Draw | None = None,
+) -> Finished:
     """Measure, judge and draw below `arguments.out`: plan.json, results, verdicts.json, fit.json, figures, report.html.
+
+    Where some task failed, what is there is judged and drawn all the same.
 
     Args:
         arguments: what to measure, and where to keep it.
+        plan: what `prepare` made of them.
         execute: does a task (see `nwedge.sweep.runner.run`); None takes `nwedge.claims`.
         judge: (tasks, datasets by task id) -> the rows of verdicts.json; None takes `nwedge.claims`.
         draw: writes the report of a directory and returns its path; None takes `nwedge.report`.
 
-    Returns:
-        0 if all tasks are done, 1 if some task failed: then what is there is judged and drawn all the same.
-
     Raises:
-        ValueError: there is nothing to be done, or this machine lacks the device, a data set or the backend.
         StoreError: the directory cannot be written, or another process works in it on other tasks.
         WorkersError: the worker processes cannot start; a script that calls this with several workers must do so under
             `if __name__ == "__main__":`.
     """
-    plan = Plan.of(arguments)
-    check_device(arguments.device)
-    check_data(plan.tasks)
-    check_backend(arguments.toy_backend)
-    check_engine(arguments.engine)
-    progress, console = Console(stderr=True), Console()
-    if arguments.autotune:
-        plan = Plan.of(_tuned(arguments, plan.tasks, progress))
     execute, judge, draw = execute or _execute(), judge or _judge(), draw or _draw()
-    directory = arguments.out
+    directory, console = arguments.out, Console()
     with shared(directory, lambda first: _enter(directory, plan, first=first)):
         store = Store(directory)
         workers, threads = arguments.side_by_side, arguments.cpus_per_task
-        with Display(plan.tasks, Books(directory).durations(), progress, workers=workers) as display:
+        with Display(
+            plan.tasks, Durations.of(Books(directory).journal()), Console(stderr=True), workers=workers
+        ) as display:
             summary = run(
                 plan.tasks,
                 store,
@@ -85,10 +106,9 @@ def replicate(
         page = draw(directory)
     console.print(_table(rows))
     for claim, landscape in left_out:
-        line = f"left out: {claim} on {landscape}, since fewer than {LEAST_SEEDS} of its seeds are there"
-        _say(console, line)
+        _say(console, f"left out: {claim} on {landscape}, since fewer than {LEAST_SEEDS} of its seeds are there")
     _say(console, _closing(summary, page))
-    return 1 if summary.failed else 0
+    return Finished(rows, summary, page)
 
 
 def _enter(directory: Path, plan: Plan, *, first: bool) -> None:
@@ -102,30 +122,26 @@ def _enter(directory: Path, plan: Plan, *, first: bool) -> None:
         )
 
 
-def _on_ray(arguments: Replicate, tasks: Sequence[TaskSpec]) -> dict[str, Any]:
+def _on_ray(arguments: Arguments, tasks: Sequence[TaskSpec]) -> dict[str, Any]:
     """What a run on a Ray cluster is given beside: the engine, and the data sets for the nodes."""
-    from nwedge.landscapes.networks import data
+    from nwedge.build import data_of, provide
     from nwedge.sweep.cluster import RayCluster
 
-    names = sorted({task.landscape.data for task in tasks if isinstance(task.landscape, NetworkSpec)})
-    return {
-        "engine": functools.partial(
-            RayCluster, address=arguments.address, gpus=arguments.gpus_per_task, workers=arguments.workers
-        ),
-        "prepare": data.provide,
-        "share": {name: [[part.numpy() for part in pair] for pair in data.load(name)] for name in names},
-    }
+    cluster = functools.partial(
+        RayCluster, address=arguments.address, gpus=arguments.gpus_per_task, workers=arguments.workers
+    )
+    return {"engine": cluster, "prepare": provide, "share": data_of([task.landscape for task in tasks])}
 
 
-def _tuned(arguments: Replicate, tasks: Sequence[TaskSpec], console: Console) -> Replicate:
+def _tuned(arguments: Arguments, tasks: Sequence[TaskSpec], console: Console) -> Arguments:
     """The arguments with the strategy and chunk that an earlier run in this directory chose, or the fastest now."""
     settled = replace(arguments, autotune=False)
     if (arguments.out / PLAN).exists():
         earlier = Plan.read(arguments.out).arguments
-        same = all(earlier.get(name) == getattr(arguments, name) for name in ("preset", "device", "cpus_per_task"))
+        same = all(earlier.get(name) == getattr(arguments, name) for name in arguments.TUNED_FOR)
         if same and earlier.get("strategy") and earlier.get("chunk"):
             return replace(settled, strategy=earlier["strategy"], chunk=earlier["chunk"])
-    networks = [task.landscape for task in tasks if isinstance(task.landscape, NetworkSpec)]
+    networks = [task.landscape for task in tasks if isinstance(task.landscape, ModelSpec)]
     if not networks:
         _say(console, "nothing to tune: there is no network among the landscapes")
         return settled
@@ -139,39 +155,6 @@ def _tuned(arguments: Replicate, tasks: Sequence[TaskSpec], console: Console) ->
 
 def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that this machine lacks (ValueError)."""
-    if device == "cpu":
-        return
-    import torch
-
-    count = torch.cuda.device_count()
-    if int(device.partition(":")[2] or 0) >= count:
-        raise ValueError(f"--device {device} is not on this machine, where torch sees {count} CUDA devices: use cpu")
-
-
-def check_data(tasks: Sequence[TaskSpec]) -> None:
-    """Refuse tasks whose data are neither on this machine nor to be had (ValueError)."""
-    names = {task.landscape.data for task in tasks if isinstance(task.landscape, NetworkSpec)}
-    if names:
-        from nwedge.landscapes.networks import data
-
-        for name in sorted(names):
-            data.locate(name)
-
-
-def check_engine(engine: str) -> None:
-    """Refuse Ray where it is not installed (ValueError)."""
-    if engine == RAY and importlib.util.find_spec("ray") is None:
-        raise ValueError("--engine ray needs Ray, which is not installed: pip install 'nwedge[ray]'")
-
-
-def check_backend(backend: str) -> None:
-    """Refuse a framework that is not installed (ValueError)."""
-    if importlib.util.find_spec(backend) is None:
-        raise ValueError(f"--toy-backend {backend} is not installed: pip install 'nwedge[{backend}]'")
 
 
 def _judgeable(plan: Plan, summary: Summary) -> tuple[list[ClaimSpec], list[tuple[str, str]]]:

@@ -1,0 +1,72 @@
+"""What tasks need of this machine, checked before any of them runs."""
+
+import dataclasses
+import importlib.util
+from collections.abc import Sequence
+
+from nwedge.specs.execution import LOCAL, RAY, Execution
+from nwedge.specs.landscapes import ForeignWedgeSpec, NetworkSpec, OwnNetworkSpec
+from nwedge.specs.tasks import TaskSpec
+
+
+def check(arguments: Execution, tasks: Sequence[TaskSpec]) -> None:
+    """Refuse what this machine cannot do.
+
+    Raises:
+        ValueError: it lacks the device, Ray, a data set, a framework or a module of the user's, or a network of the
+            user's is no landscape.
+    """
+    if arguments.engine == LOCAL:
+        check_device(arguments.device)
+    check_engine(arguments.engine)
+    check_backends(tasks)
+    check_data(tasks)
+    check_own(tasks)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that this machine lacks (ValueError)."""
+    if device == "cpu":
+        return
+    import torch
+
+    count = torch.cuda.device_count()
+    if int(device.partition(":")[2] or 0) >= count:
+        raise ValueError(f"--device {device} is not on this machine, where torch sees {count} CUDA devices: use cpu")
+
+
+def check_engine(engine: str) -> None:
+    """Refuse Ray where it is not installed (ValueError)."""
+    if engine == RAY and importlib.util.find_spec("ray") is None:
+        raise ValueError("--engine ray needs Ray, which is not installed: pip install 'nwedge[ray]'")
+
+
+def check_backends(tasks: Sequence[TaskSpec]) -> None:
+    """Refuse a framework that is not installed (ValueError)."""
+    for backend in {task.landscape.backend for task in tasks if isinstance(task.landscape, ForeignWedgeSpec)}:
+        if importlib.util.find_spec(backend) is None:
+            raise ValueError(f"--toy-backend {backend} is not installed: pip install 'nwedge[{backend}]'")
+
+
+def check_data(tasks: Sequence[TaskSpec]) -> None:
+    """Refuse tasks whose data are neither on this machine nor to be had (ValueError)."""
+    names = {task.landscape.data for task in tasks if isinstance(task.landscape, NetworkSpec)}
+    if names:
+        from nwedge.landscapes.networks import data
+
+        for name in sorted(names):
+            data.locate(name)
+
+
+def check_own(tasks: Sequence[TaskSpec]) -> None:
+    """Refuse networks of the user's that are no landscapes (ValueError): each is made once with all its arguments."""
+    own = [task.landscape for task in tasks if isinstance(task.landscape, OwnNetworkSpec)]
+    different = {(spec.data_arguments, spec.network_arguments, spec.batch_norm): spec for spec in own}
+    if different:
+        from nwedge.build import build
+
+        for spec in different.values():
+            try:
+                build(dataclasses.replace(spec, device="cpu"))
+            except TypeError as error:
+                raise ValueError(str(error)) from error
