@@ -14,7 +14,7 @@ import nwedge
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    {"_random", "_checks", "_files", "_references", "specs"},
+    {"_random", "_checks", "_files", "specs"},
     {"landscape", "geometry", "plan", "store"},
     {"landscapes"},
     {"testing", "adapters", "methods"},
@@ -181,7 +181,8 @@ def tree() -> Tree:
 
 
 def test_every_import_can_be_read(tree):
-    assert [fault for fault in tree.faults if not fault.startswith("nwedge,")] == []
+    allowed = ("nwedge,", "nwedge.specs.references,")  # the lazy names of the package, and modules of the user's
+    assert [fault for fault in tree.faults if not fault.startswith(allowed)] == []
 
 
 def test_floors(tree):

@@ -17,7 +17,8 @@ from nwedge.plan import PLAN, Plan
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import ClaimSpec
-from nwedge.store import Result
+from nwedge.store import Result, Store
+from nwedge.sweep.leases import Leases
 from nwedge.sweep.ledger import Books, duration
 
 SMALL = ["--claims", "no-obstacles", "--landscapes", "toy-complete", "control-horseshoe", "--seeds", "2"]
@@ -38,6 +39,12 @@ def judge(tasks, results):
 
 def fit(tasks, results):
     return None
+
+
+def said(arguments, capsys) -> str:
+    capsys.readouterr()
+    assert main(arguments) == 0
+    return capsys.readouterr().out
 
 
 def write(directory, results=None):
@@ -145,17 +152,34 @@ def test_status_of_a_plan_that_has_not_begun_and_of_one_that_runs(tmp_path, caps
     plan.write(tmp_path)
     assert main(["status", str(tmp_path)]) == 0
     assert f"{len(plan.tasks)} of {len(plan.tasks)} tasks are left: nothing has finished yet" in capsys.readouterr().out
-    books = Books(tmp_path)
-    books.start(plan.tasks[0])
-    main(["status", str(tmp_path)])
-    assert "running: runs on toy-complete" in capsys.readouterr().out
-    books.finish(plan.tasks[0], 40.0)
-    for running, seconds in ((0, 40), (1, 40), (2, 20)):
-        for task in plan.tasks[:running]:
-            books.start(task)
+    with Leases(tmp_path) as leases:
+        leases.take(plan.tasks[0])
         main(["status", str(tmp_path)])
-        total = float(len(plan.tasks) * seconds)
-        assert f"tasks are left: about {duration(total)}." in capsys.readouterr().out
+        assert "running: runs on toy-complete" in capsys.readouterr().out
+        leases.drop(plan.tasks[0])
+        Books(tmp_path).finish(plan.tasks[0], 40.0)
+        for running, seconds in ((0, 40), (1, 40), (2, 20)):
+            for task in plan.tasks[:running]:
+                leases.take(task)
+            main(["status", str(tmp_path)])
+            total = float(len(plan.tasks) * seconds)
+            assert f"tasks are left: about {duration(total)}." in capsys.readouterr().out
+    assert "Ended in the last 1 min: 1, that is 1 a minute." in said(["status", str(tmp_path)], capsys)
+
+
+def test_status_watches_until_nothing_is_left_to_do(tmp_path, monkeypatch, capsys):
+    plan = Plan.of(Replicate(claims=("no-obstacles",), landscapes=("toy-complete",), seeds=2))
+    plan.write(tmp_path)
+    store, looks = Store(tmp_path), []
+
+    def wait(seconds):
+        looks.append(seconds)
+        store.write(plan.tasks[len(looks) - 1], Result(xr.Dataset()), {})
+
+    monkeypatch.setattr(time, "sleep", wait)
+    text = said(["status", str(tmp_path), "--watch"], capsys)
+    assert len(looks) == len(plan.tasks)
+    assert "All tasks are done." in text
 
 
 def test_an_interrupt_gives_130_and_one_sentence(tmp_path, fakes, capsys):
@@ -178,7 +202,9 @@ def test_an_interrupt_gives_130_and_one_sentence(tmp_path, fakes, capsys):
         (("replicate", "--claims", "tunnels", "tunel"), ["unknown claim 'tunel'", "two-halves"]),
         (("replicate", "--landscapes", "toy", "sea"), ["unknown landscape 'sea'", "control-bowl"]),
         (("replicate", "--sedes", "3"), ["unknown flag '--sedes'", "--seeds", "--cpus-per-task"]),
-        (("replicate", "--engine", "ray"), ["unknown flag '--engine'"]),
+        (("replicate", "--engine", "slurm"), ["unknown engine 'slurm'", "local, ray"]),
+        (("replicate", "--address", "auto"), ["--address and --gpus-per-task are for --engine ray"]),
+        (("replicate", "--engine", "ray", "--gpus-per-task", "1"), ["keeps GPUs free that --device cpu does not use"]),
         (("replicate", "--quick", "yes"), ["unexpected argument 'yes'", "--quick"]),
         (("replicate", "--seeds", "x"), ["--seeds", "expected an integer; got 'x'"]),
         (("replicate", "--seeds", "2.5"), ["--seeds", "expected an integer; got '2.5'"]),
@@ -237,7 +263,7 @@ def test_the_sentence_is_the_same_on_every_terminal(encoding, columns):
 
 @pytest.mark.parametrize("command", ["status", "report"])
 def test_a_directory_that_is_no_replication(bad, command, tmp_path):
-    assert "holds no replication" in bad(command, tmp_path)
+    assert "holds no results" in bad(command, tmp_path)
     (tmp_path / PLAN).write_text("{")
     assert f"{tmp_path / PLAN} is damaged" in bad(command, tmp_path)
     (tmp_path / PLAN).write_text('{"tasks": [1]}')

@@ -4,10 +4,15 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
-from nwedge._files import StoreError, alive, occupied, read_json, uninterrupted, whole, write_json
+from nwedge._files import StoreError, alive, read_json, shared, uninterrupted, whole, write_json
+
+
+def enter(first: bool) -> None:
+    pass
 
 
 def dead_pid() -> int:
@@ -76,15 +81,49 @@ def test_a_directory_below_a_file_or_in_proc_or_a_file_is_refused(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
     for directory, words in ((file, "is a file"), (file / "below", "cannot write"), (type(file)("/proc/x"), "cannot")):
-        with pytest.raises(StoreError, match=words), occupied(directory):
+        with pytest.raises(StoreError, match=words), shared(directory, enter):
             pytest.fail("entered")
 
 
-def test_one_process_at_a_time(tmp_path):
-    with occupied(tmp_path), pytest.raises(StoreError, match="another process works in"), occupied(tmp_path):
-        pytest.fail("entered")
-    with occupied(tmp_path):
-        pass
+def test_the_first_is_told_and_others_join_it(tmp_path):
+    seen = []
+    with shared(tmp_path, seen.append), shared(tmp_path, seen.append):
+        assert seen == [True, False]
+    with shared(tmp_path, seen.append):
+        assert seen == [True, False, True]
+
+
+def test_who_refuses_to_join_is_not_let_in_and_disturbs_nobody(tmp_path):
+    def refuse(first):
+        raise StoreError("not with these")
+
+    seen = []
+    with shared(tmp_path, seen.append):
+        with pytest.raises(StoreError, match="not with these"), shared(tmp_path, refuse):
+            pytest.fail("entered")
+        with shared(tmp_path, seen.append):
+            assert seen == [True, False]
+
+
+def test_the_first_is_alone_until_it_has_entered(tmp_path):
+    order, entered = [], threading.Event()
+
+    def slowly(first):
+        assert first
+        entered.set()
+        time.sleep(0.3)
+        order.append("first")
+
+    def join():
+        entered.wait()
+        with shared(tmp_path, lambda first: order.append(first)):
+            pass
+
+    second = threading.Thread(target=join)
+    second.start()
+    with shared(tmp_path, slowly):
+        second.join(timeout=30)
+    assert order == ["first", False]
 
 
 def test_temporary_files_of_dead_processes_are_cleared_and_others_stay(tmp_path):
@@ -100,7 +139,7 @@ def test_temporary_files_of_dead_processes_are_cleared_and_others_stay(tmp_path)
     }
     for name in names:
         (folder / name).write_text("half")
-    with occupied(tmp_path):
+    with shared(tmp_path, enter):
         pass
     assert set(os.listdir(folder)) == {name for name, stays in names.items() if stays}
 

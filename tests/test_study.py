@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from nwedge import _files
-from nwedge._files import StoreError
+from nwedge._files import StoreError, shared
 from nwedge.plan import Plan
-from nwedge.replicate import replicate
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import ClaimSpec, GroupSpec
 from nwedge.store import Result, Store
+from nwedge.study import carry_out, prepare
 
 
 def execute(task, inputs, *, threads):
@@ -40,6 +39,13 @@ def draw(directory):
     return page
 
 
+def replicate(arguments, execute=execute, judge=judge) -> int:
+    """How many tasks failed."""
+    finished = carry_out(arguments, prepare(arguments), execute=execute, judge=judge, draw=draw)
+    assert finished.report == arguments.out / "report.html"
+    return len(finished.summary.failed)
+
+
 class Doing:
     """Replicates with the functions above, of which any may be replaced."""
 
@@ -47,7 +53,7 @@ class Doing:
         self.arguments = Replicate(claims=("tunnels",), seeds=3, workers=1, out=out)
 
     def __call__(self, execute=execute, judge=judge) -> int:
-        return replicate(self.arguments, execute=execute, judge=judge, draw=draw)
+        return replicate(self.arguments, execute, judge)
 
     def verdicts(self) -> dict[str, dict]:
         return {row["landscape"]: row for row in json.loads((self.arguments.out / "verdicts.json").read_text())}
@@ -161,7 +167,7 @@ def test_the_threads_reach_the_task_and_the_provenance(tmp_path):
         seen.append(threads)
         return execute(task, inputs, threads=threads)
 
-    assert replicate(arguments, execute=counted, judge=judge, draw=draw) == 0
+    assert replicate(arguments, counted) == 0
     assert set(seen) == {2}
     assert Store(tmp_path).provenance(arguments.tasks()[0])["threads"] == 2
 
@@ -172,12 +178,14 @@ def test_as_many_workers_as_asked_for_share_the_work(doing, capsys):
         doing(execute=lambda task, inputs, *, threads: execute(task, inputs, threads=threads))
 
 
-def test_two_processes_do_not_share_a_directory(doing):
-    with (
-        _files.occupied(doing.arguments.out),
-        pytest.raises(StoreError, match="another process works in"),
-    ):
+def test_two_processes_share_a_directory_for_the_same_tasks_alone(doing):
+    plan = prepare(doing.arguments)
+    others = prepare(dataclasses.replace(doing.arguments, seeds=2))
+    out = doing.arguments.out
+    with shared(out, lambda first: others.write(out)), pytest.raises(StoreError, match="another process works in"):
         doing()
+    with shared(out, lambda first: plan.write(out)):
+        assert doing() == 0
 
 
 def test_a_directory_that_cannot_be_is_refused(tmp_path):
@@ -217,5 +225,5 @@ def test_the_fit_is_written_with_its_claims_and_removed_without_them(doing):
 
 
 def test_importing_it_needs_no_torch():
-    code = "import sys, nwedge.replicate; sys.exit('torch' in sys.modules)"
+    code = "import sys, nwedge.study; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

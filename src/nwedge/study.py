@@ -17,6 +17,7 @@ from nwedge.plan import FIT, PLAN, VERDICTS, Arguments, Plan
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.execution import LEAST_SEEDS, RAY
 from nwedge.specs.landscapes import ModelSpec
+from nwedge.specs.sweep import Sweep
 from nwedge.specs.tasks import ClaimSpec, TaskSpec
 from nwedge.store import Store
 from nwedge.sweep.ledger import Books, Durations
@@ -104,7 +105,7 @@ def carry_out(
         write_json(directory / VERDICTS, rows)
         _fit(directory, kept, datasets)
         page = draw(directory)
-    console.print(_table(rows))
+    console.print(_rows(rows) if isinstance(arguments, Sweep) else _table(rows))
     for claim, landscape in left_out:
         _say(console, f"left out: {claim} on {landscape}, since fewer than {LEAST_SEEDS} of its seeds are there")
     _say(console, _closing(summary, page))
@@ -198,6 +199,22 @@ def _fit(directory: Path, tasks: Sequence[ClaimSpec], datasets: Mapping[str, xr.
         remove(directory / FIT)
     else:
         write_json(directory / FIT, found)
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for every combination of a sweep."""
+    table = Table(
+        "settings", "outcome", "statistic", "95 % interval", title=f"Verdicts: {rows[0]['claim']}" if rows else ""
+    )
+    for row in rows:
+        statistic, interval = row["statistic"], row["interval"]
+        table.add_row(
+            row["landscape"],
+            Text(row["outcome"], style=COLOURS.get(row["outcome"], "")),
+            "undefined" if statistic is None else f"{statistic:.3g}",
+            f"{interval[0]:.3g} to {interval[1]:.3g}" if interval else "",
+        )
+    return table
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from nwedge.plan import Plan
 from nwedge.report import describe
 from nwedge.specs.configs import IntrinsicDimensionConfig, SectionsConfig, TunnelsConfig
 from nwedge.specs.landscapes import ControlSpec, ForeignWedgeSpec, LandscapeSpec, NetworkSpec, WedgeSpec
@@ -76,5 +77,11 @@ def test_fields_of_an_inner_spec_bear_its_name_and_nothing_is_said_in_words():
 
 def test_the_command_leaves_out_what_was_not_given():
     arguments = {"preset": "digits", "claims": [], "landscapes": ["toy", "network"], "seeds": None, "quick": True}
-    assert describe.command(arguments) == "nwedge replicate --preset digits --landscapes toy network --quick"
-    assert describe.command({"quick": False, "cpus_per_task": 2}) == "nwedge replicate --cpus-per-task 2"
+    assert (
+        describe.command(Plan("replicate", arguments, ()))
+        == "nwedge replicate --preset digits --landscapes toy network --quick"
+    )
+    assert (
+        describe.command(Plan("replicate", {"quick": False, "cpus_per_task": 2}, ()))
+        == "nwedge replicate --cpus-per-task 2"
+    )

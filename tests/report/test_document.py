@@ -266,7 +266,7 @@ def test_a_run_without_any_verdict_still_has_a_page(replication):
 def test_a_later_claim_without_a_figure_has_its_tables(replication):
     plan = Plan.read(replication)
     task = ClaimSpec(claim="later", landscape=plan.tasks[0].landscape, seed=0, config=NoObstaclesConfig(), reads=())
-    Plan(plan.arguments, (task,)).write(replication)
+    Plan("replicate", plan.arguments, (task,)).write(replication)
     Store(replication).write(task, Result(xr.Dataset({"width": ("run", [1.0, 3.0])})), {})
     row = {"claim": "later", "landscape": task.landscape.name, "outcome": "holds", "statistic": 2.0, "interval": None}
     write_json(replication / VERDICTS, [row])

@@ -16,9 +16,10 @@ from nwedge._files import StoreError
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import TaskSpec
 from nwedge.store import Store
-from nwedge.sweep.engines import Job, WorkerPool, WorkersError
-from nwedge.sweep.ledger import state
+from nwedge.sweep.engines import WorkerPool
 from nwedge.sweep.runner import run
+from nwedge.sweep.state import state
+from nwedge.sweep.work import Job, WorkersError
 
 HERE = Path(__file__).parent
 
@@ -180,13 +181,13 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from sweep_work import chain, execute
-from nwedge._files import occupied
+from nwedge._files import shared
 from nwedge.store import Store
 from nwedge.sweep.runner import run
 
 def main():
     directory = Path(sys.argv[1])
-    with occupied(directory):
+    with shared(directory, lambda first: None):
         print(len(run(chain(), Store(directory), execute, workers=2).done))
 
 if __name__ in {names}:

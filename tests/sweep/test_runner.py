@@ -14,8 +14,8 @@ import xarray as xr
 
 from nwedge._files import StoreError
 from nwedge.store import Result, Store
-from nwedge.sweep import engines
-from nwedge.sweep.ledger import Books
+from nwedge.sweep import work
+from nwedge.sweep.leases import Leases
 from nwedge.sweep.runner import run
 
 DAMAGE = {
@@ -68,7 +68,7 @@ def test_inputs_are_read_once_and_only_a_few_are_held(make, execute, store, monk
         return original(self, task)
 
     monkeypatch.setattr(Store, "read", read)
-    monkeypatch.setattr(engines, "HELD", 2)
+    monkeypatch.setattr(work, "HELD", 2)
     alive = []
 
     def watched(task, inputs, *, threads):
@@ -211,7 +211,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 import numpy as np, xarray as xr
-from nwedge._files import occupied
+from nwedge._files import shared
 from nwedge.specs.configs import NoObstaclesConfig
 from nwedge.specs.landscapes import ControlSpec
 from nwedge.specs.tasks import OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, TrainSpec
@@ -238,7 +238,7 @@ def execute(task, inputs, *, threads):
     return Result(xr.Dataset({"value": ((), number + total)}), weights)
 
 directory, log = Path(sys.argv[1]), Path(sys.argv[2])
-with occupied(directory):
+with shared(directory, lambda first: None):
     print("begin", flush=True)
     summary = run(list(tasks()), Store(directory), execute)
 store = Store(directory)
@@ -261,12 +261,12 @@ def test_killed_at_random_moments_it_goes_on_and_ends_with_the_same_results(tmp_
     expected, _ = start(tmp_path / "whole", tmp_path / "log").communicate(timeout=60)
     took = time.perf_counter() - began
     draws, out, ends = random.Random(0), tmp_path / "killed", []
-    for round in range(6):
+    for round in range(21):
         finished = {path.stem for path in out.glob("results/*/*.nc")}
         log = tmp_path / f"log-{round}"
         process = start(out, log)
-        if round < 5:
-            time.sleep(draws.uniform(0, took / 3))
+        if round < 20:
+            time.sleep(draws.uniform(0, took / 10))
             process.send_signal(signal.SIGKILL)
         said, _ = process.communicate(timeout=60)
         ends.append(process.returncode)
@@ -280,13 +280,13 @@ def test_killed_at_random_moments_it_goes_on_and_ends_with_the_same_results(tmp_
 
 
 def test_an_interrupt_right_after_the_note_of_a_task_takes_it_back(make, execute, store, monkeypatch):
-    start = Books.start
+    take = Leases.take
 
-    def interrupted(books, task):
-        start(books, task)
+    def interrupted(leases, task):
+        take(leases, task)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Books, "start", interrupted)
+    monkeypatch.setattr(Leases, "take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(make.chain(), store, execute)
     assert os.listdir(store.directory / "running") == []

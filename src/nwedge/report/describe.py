@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import shlex
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from nwedge.plan import Plan
 from nwedge.report import words
@@ -139,7 +140,7 @@ def _network(spec: NetworkSpec) -> str:
     dropout = f"dropout {spec.dropout:g}" if spec.dropout else "no dropout"
     return (
         f"The architecture {spec.architecture} (width factor {spec.width}, {dropout}) on {data}, minibatches of "
-        f"{spec.batch_size}; the loss is evaluated by {spec.strategy}, {spec.chunk} examples at a time"
+        f"{spec.batch_size}; the loss is evaluated by {spec.strategy}, {spec.chunk:,} examples at a time"
     )
 
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar
 
 import tyro
 
-from nwedge._references import check_reference, digest
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.claims import claim as find_claim
 from nwedge.specs.execution import LEAST_SEEDS, Execution, check_known
 from nwedge.specs.landscapes import OwnNetworkSpec
 from nwedge.specs.presets import Place, Preset, expand
+from nwedge.specs.references import check_reference, digest
 from nwedge.specs.subjects import Sheets, Subject, Training, keep
 from nwedge.specs.tasks import OPTIMA, TaskSpec, TrainSpec
 from nwedge.specs.vary import CLAIM, DATA, NETWORK, SEED, SETTINGS, Grid, below, grid, said

@@ -37,8 +37,8 @@ class Setting:
             raise ValueError(f"{flag} must be {wrong}; got {value!r}")
 
 
-def _at_least(least: float) -> Callable[[Any], str]:
-    return lambda value: "" if least <= value < math.inf else f"at least {least:g} and finite"
+def _at_least(least: int) -> Callable[[Any], str]:
+    return lambda value: "" if least <= value < math.inf else f"at least {least} and finite"
 
 
 def _one_of(*names: str) -> Callable[[Any], str]:

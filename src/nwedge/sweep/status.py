@@ -72,7 +72,7 @@ def _throughput(finished: Sequence[datetime]) -> list[str]:
     if not recent:
         return []
     minutes = max(1.0, (now - recent[0]) / timedelta(minutes=1))
-    return [f"{len(recent)} tasks ended in the last {minutes:.0f} min: {len(recent) / minutes:.3g} a minute."]
+    return [f"Ended in the last {minutes:.0f} min: {len(recent)}, that is {len(recent) / minutes:.3g} a minute."]
 
 
 def _left(tasks: Sequence[TaskSpec], total: int, durations: Durations, *, workers: int) -> str:

@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import nn
 
-from nwedge._references import call, find
 from nwedge.landscapes.networks.network import NetworkLandscape
 from nwedge.landscapes.networks.sources import Source, load
+from nwedge.specs.references import call, find
 
 
 def own_network(

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nwedge._references import call
 from nwedge.landscapes.networks import data
+from nwedge.specs.references import call
 
 PARTS = 2
 """Of what a data function returns: training and held-out data."""

@@ -12,8 +12,9 @@ from nwedge.report import words
 from nwedge.report.figures import style
 
 CAPTION = (
-    "The statistic of the claim against each setting that is varied: the mean over seeds with its 95 % interval, in the "
-    "colour of the outcome; the dashed line is the threshold. Lines join combinations that differ in this setting alone."
+    "The statistic of the claim against each setting that is varied: the mean over seeds with its 95 % interval, in "
+    "the colour of the outcome; the dashed line is the threshold. Lines join combinations that differ in this setting "
+    "alone."
 )
 WIDE = 10
 """The ratio of the largest to the smallest value from which a scale is logarithmic."""
