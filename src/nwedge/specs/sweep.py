@@ -25,8 +25,8 @@ FUNCTIONS = ("network", "data", "loss", "predict")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep(Execution):
-    """Measure a claim on your own network for every combination of settings; judge, and draw the report."""
+class Varied:
+    """A claim on a network of the user's, how it is trained, and what is varied."""
 
     claim: Annotated[str, tyro.conf.arg(metavar="CLAIM"), tyro.conf.Positional]
     """The id of a claim (see `nwedge claims`) that reads runs at one rate."""
@@ -59,6 +59,12 @@ class Sweep(Execution):
     """BatchNorm's statistics: keep those of your module, or recompute them at every point."""
     sheet_steps: int = Sheets.steps
     """Of the training of each sheet that the claim reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Execution, Varied):
+    """Measure a claim on your own network for every combination of settings; judge, and draw the report."""
+
     out: Path = Path("sweep")
     """The directory that holds results, verdicts, figures and the report."""
 

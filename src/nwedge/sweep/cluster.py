@@ -1,8 +1,10 @@
 """Tasks on a Ray cluster, which schedules them, retries them where a worker or a node dies, and moves their results."""
 
+import logging
 import re
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -51,7 +53,12 @@ class RayCluster:
             if there < amount:
                 self.close()
                 raise WorkersError(f"a task needs {amount:g} {name}s, and the Ray cluster has {there:g}: ask for fewer")
-        self._job = ray.put(job)
+        try:
+            self._shared = [ray.put(job.share)]  # in a list, so that a process fetches it when it is prepared alone
+        except TypeError as error:
+            self.close()
+            raise WorkersError(f"the data cannot be sent to the cluster: {one_line(error)}") from error
+        self._job = ray.put(replace(job, share=None))
         self._perform = ray.remote(_perform).options(num_cpus=job.threads, num_gpus=gpus, max_retries=RETRIES)
         self._inputs = Recent[Any](INPUTS)
         self._busy: dict[Any, TaskSpec] = {}
@@ -70,7 +77,7 @@ class RayCluster:
         except StoreError as error:
             self._busy[ray.put(Outcome.of(error))] = task
             return
-        self._busy[self._perform.remote(self._job, task, [need.id for need in needs], *inputs)] = task
+        self._busy[self._perform.remote(self._job, self._shared, task, [need.id for need in needs], *inputs)] = task
 
     def finished(self, timeout: float | None = None) -> Ended:
         """Wait for a task to end, not longer than `timeout` seconds: those that have, each with its outcome.
@@ -111,7 +118,7 @@ def _connect(address: str | None, threads: int, workers: int | None) -> None:
             runtime_env=environment,
             ignore_reinit_error=True,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
             **({} if address else own),
         )
     except (OSError, RuntimeError, ValueError) as error:
@@ -121,10 +128,10 @@ def _connect(address: str | None, threads: int, workers: int | None) -> None:
 _prepared = False
 
 
-def _perform(job: Job, task: TaskSpec, needs: Sequence[str], *inputs: Result) -> Done | Outcome:
+def _perform(job: Job, shared: Sequence[Any], task: TaskSpec, needs: Sequence[str], *inputs: Result) -> Done | Outcome:
     """On a worker: do a task, and give back its result or why there is none."""
     global _prepared
     if job.prepare is not None and not _prepared:
-        job.prepare(job.share)
+        job.prepare(ray.get(shared[0]))
         _prepared = True
     return do(job, task, dict(zip(needs, inputs, strict=True)))
