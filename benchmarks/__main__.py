@@ -21,6 +21,7 @@ BENCHMARKS = (
     "backends",
     "adapters",
     "startup",
+    "sweeps",
     "memory",
 )
 

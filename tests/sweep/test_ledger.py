@@ -1,8 +1,13 @@
 import json
+from collections import Counter
 
 import pytest
 
-from nwedge.sweep.ledger import JOURNAL, Books, Durations
+from nwedge.sweep.ledger import JOURNAL, Books, Durations, describe, duration, kind_of
+
+
+def kinds(*tasks) -> Counter:
+    return Counter(map(kind_of, tasks))
 
 
 @pytest.fixture
@@ -31,17 +36,17 @@ def test_durations_are_of_the_folder_on_the_landscape_then_of_the_folder_then_of
     group = make.group()
     tunnels, halves = make.claim(group), make.claim(group, "two-halves")
     durations = Durations()
-    assert durations.left([tunnels]) is None
+    assert durations.left(kinds(tunnels)) is None
     durations.add("runs", "network", 1.0)
-    assert durations.left([tunnels, group]) == 2.0
+    assert durations.left(kinds(tunnels, group)) == 2.0
     durations.add("tunnels", "network", 9.0)
-    assert durations.left([tunnels]) == 9.0
-    assert durations.left([halves]) == 5.0
+    assert durations.left(kinds(tunnels)) == 9.0
+    assert durations.left(kinds(halves)) == 5.0
     durations.add("tunnels", "control-bowl", 3.0)
     durations.add("tunnels", "control-bowl", 4.0)
-    assert durations.left([tunnels]) == 3.5
-    assert durations.left([]) == 0
-    assert durations.left([tunnels, tunnels, tunnels], workers=2) == 5.25
+    assert durations.left(kinds(tunnels)) == 3.5
+    assert durations.left(kinds()) == 0
+    assert durations.left(kinds(tunnels, tunnels, tunnels), workers=2) == 5.25
 
 
 def test_the_journal_outlives_torn_lines(make, books):
@@ -53,4 +58,4 @@ def test_the_journal_outlives_torn_lines(make, books):
     first, second = books.journal()
     assert (first.folder, first.landscape, first.seconds) == ("runs", "control-bowl", 2.0)
     assert second.finished.tzinfo is not None
-    assert Durations.of(books.journal()).left([task, task]) == 6.0
+    assert Durations.of(books.journal()).left(kinds(task, task)) == 6.0

@@ -2,16 +2,18 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import fmean
 
 from nwedge._files import StoreError, read_json, remove, write_json
 from nwedge.specs.tasks import TaskSpec
 
 JOURNAL = "journal.jsonl"
+Kind = tuple[str, str]
+"""Of tasks that take about as long: their folder and their landscape."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Durations:
     """How long tasks of a folder took on a landscape."""
 
     def __init__(self) -> None:
-        self._seconds: dict[tuple[str, ...], list[float]] = {}
+        self._seconds: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        self._counts: Counter[tuple[str, ...]] = Counter()
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "Durations":
@@ -50,20 +53,25 @@ class Durations:
     def add(self, folder: str, landscape: str, seconds: float) -> None:
         """Count a task that took so many seconds."""
         for key in _keys(folder, landscape):
-            self._seconds.setdefault(key, []).append(seconds)
+            self._seconds[key] += seconds
+            self._counts[key] += 1
 
-    def left(self, tasks: Iterable[TaskSpec], workers: int = 1) -> float | None:
+    def left(self, kinds: Mapping[Kind, int], workers: int = 1) -> float | None:
         """The seconds that tasks may take, so many of them side by side; None where no task has finished yet.
 
         Each is taken for the mean of its folder on its landscape, of its folder, or of all, the first that is known.
-        """
-        if not self._seconds:
-            return None
-        return sum((self._mean(task) for task in tasks), start=0.0) / workers
 
-    def _mean(self, task: TaskSpec) -> float:
-        keys = _keys(task.folder, task.landscape.name)
-        return fmean(next(self._seconds[key] for key in keys if key in self._seconds))
+        Args:
+            kinds: how many tasks there are of each kind.
+            workers: how many are done side by side.
+        """
+        if not self._counts:
+            return None
+        return sum((count * self._mean(kind) for kind, count in kinds.items()), start=0.0) / workers
+
+    def _mean(self, kind: Kind) -> float:
+        key = next(key for key in _keys(*kind) if key in self._counts)
+        return self._seconds[key] / self._counts[key]
 
 
 @dataclass(frozen=True)
@@ -78,8 +86,8 @@ class Books:
     def finish(self, task: TaskSpec, seconds: float) -> None:
         """Forget an earlier failure of the task and add its duration to the journal."""
         remove(self._failure(task))
-        kind = {"folder": task.folder, "landscape": task.landscape.name}
-        entry = {"id": task.id, **kind, "seconds": round(seconds, 3), "finished": now()}
+        of = dict(zip(("folder", "landscape"), kind_of(task), strict=True))
+        entry = {"id": task.id, **of, "seconds": round(seconds, 3), "finished": now()}
         try:
             with (self.directory / JOURNAL).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
@@ -115,6 +123,11 @@ class Books:
 
     def _failure(self, task: TaskSpec) -> Path:
         return self.directory / "failures" / f"{task.id}.json"
+
+
+def kind_of(task: TaskSpec) -> Kind:
+    """The kind of a task."""
+    return task.folder, task.landscape.name
 
 
 def describe(task: TaskSpec) -> str:

@@ -1,5 +1,6 @@
 """What a person sees of a sweep: a bar on a terminal, plain lines elsewhere, both with the time left."""
 
+from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -7,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from nwedge.specs.tasks import TaskSpec
-from nwedge.sweep.ledger import Durations, describe, duration
+from nwedge.sweep.ledger import Durations, describe, duration, kind_of
 from nwedge.sweep.runner import Event
 
 
@@ -24,7 +25,8 @@ class Display:
     def __init__(self, tasks: Sequence[TaskSpec], durations: Durations, console: Console, *, workers: int = 1) -> None:
         self._console = console
         self._workers = workers
-        self._left = {task.id: task for task in tasks}
+        self._left = {task.id: kind_of(task) for task in tasks}
+        self._kinds = Counter(self._left.values())
         self._total = len(self._left)
         self._running: dict[str, str] = {}
         self._durations = durations
@@ -53,7 +55,7 @@ class Display:
         if event.kind == "started":
             self._running[event.task.id] = describe(event.task)
         elif event.kind not in ("damaged", "lost"):
-            self._left.pop(event.task.id, None)
+            self._settle(event.task.id)
             self._running.pop(event.task.id, None)
         if self._console.is_terminal:
             now = " | ".join(self._running.values())
@@ -64,8 +66,14 @@ class Display:
         if event.text:
             self._print(f"{event.kind}: {describe(event.task)}: {event.text}")
 
+    def _settle(self, id: str) -> None:
+        """Count a task as one that is not left."""
+        settled = self._left.pop(id, None)
+        if settled is not None:
+            self._kinds[settled] -= 1
+
     def _time(self) -> str:
-        left = self._durations.left(self._left.values(), self._workers)
+        left = self._durations.left(self._kinds, self._workers)
         return "time left unknown" if left is None else f"about {duration(left)} left"
 
     def _print(self, line: str) -> None:

@@ -1,6 +1,7 @@
 """What `nwedge status` shows, from the plan and the names of the files that are there."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nwedge.specs.tasks import TaskSpec
-from nwedge.sweep.ledger import Books, Durations, describe, duration
+from nwedge.sweep.ledger import Books, Durations, describe, duration, kind_of
 from nwedge.sweep.state import State, state
 
 COLUMNS = ("done", "running", "failed", "missing")
@@ -49,9 +50,9 @@ def _told(tasks: Sequence[TaskSpec], directory: Path, found: State) -> tuple[Tab
     """The counts, and what is said below them."""
     books = Books(directory)
     table = Table("tasks", *COLUMNS)
+    counted = {column: Counter(task.folder for task in getattr(found, column)) for column in COLUMNS}
     for folder in dict.fromkeys(task.folder for task in tasks):
-        counts = (sum(task.folder == folder for task in getattr(found, column)) for column in COLUMNS)
-        table.add_row(folder, *map(str, counts))
+        table.add_row(folder, *(str(counted[column][folder]) for column in COLUMNS))
     table.add_section()
     table.add_row("all", *(str(len(getattr(found, column))) for column in COLUMNS))
     lines = [f"running: {describe(task)}" for task in found.running]
@@ -78,6 +79,6 @@ def _throughput(finished: Sequence[datetime]) -> list[str]:
 def _left(tasks: Sequence[TaskSpec], total: int, durations: Durations, *, workers: int) -> str:
     if not tasks:
         return "All tasks are done."
-    left = durations.left(tasks, workers)
+    left = durations.left(Counter(map(kind_of, tasks)), workers)
     estimate = "nothing has finished yet, so the time left is unknown" if left is None else f"about {duration(left)}"
     return f"{len(tasks)} of {total} tasks are left: {estimate}."
