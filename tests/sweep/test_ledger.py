@@ -59,3 +59,17 @@ def test_the_journal_outlives_torn_lines(make, books):
     assert (first.folder, first.landscape, first.seconds) == ("runs", "control-bowl", 2.0)
     assert second.finished.tzinfo is not None
     assert Durations.of(books.journal()).left(kinds(task, task)) == 6.0
+
+
+def test_words(make):
+    group = make.group()
+    assert describe(group) == "runs on control-bowl"
+    assert describe(make.claim(group, seed=4)) == "tunnels on control-bowl, seed 4"
+    assert [duration(seconds) for seconds in (0.2, 99.0, 100.0, 3600.0, 6000.0, 9000.0)] == [
+        "0 s",
+        "99 s",
+        "2 min",
+        "60 min",
+        "1 h 40 min",
+        "2 h 30 min",
+    ]
