@@ -1,7 +1,8 @@
 """Work that processes can import: tasks, and a function that does them as files in the folder $SWEEP_WORK say.
 
 A file "die-ID" kills the process that does the task and is gone then, "die-always-ID" stays; "raise-ID" makes it raise;
-"wait-ID" makes it wait until the file is gone. Each start of a task is logged with its process and its threads.
+"wait-ID" makes it wait until the file is gone. Each task takes $SWEEP_SECONDS. Each start of a task is logged with its
+process and its threads.
 """
 
 import os
@@ -51,6 +52,7 @@ def execute(task: TaskSpec, inputs: Mapping[str, Result], *, threads: int) -> Re
     with (folder / "log").open("a") as file:
         file.write(f"{task.id} {os.getpid()} {threads} {os.environ.get('OMP_NUM_THREADS')}\n")
     _obey(folder, task)
+    time.sleep(float(os.environ.get("SWEEP_SECONDS", "0")))
     number = int(task.id[:6], 16)
     total = number + sum(one.weights["points"].sum() for one in inputs.values())
     return Result(xr.Dataset({"value": ((), total)}), {} if inputs else {"points": np.full((2, 3), float(number))})

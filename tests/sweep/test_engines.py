@@ -202,7 +202,7 @@ def script(tmp_path: Path, names: str = '("__main__",)') -> list[str]:
 
 
 def start(command: list[str]) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(HERE)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
     return subprocess.Popen(
         command,
         env=environment,

@@ -1,0 +1,104 @@
+"""Several processes that run the same tasks in one directory: each task is done once, also where one of them dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nwedge.store import Store
+from nwedge.sweep.runner import run
+
+HERE = Path(__file__).parent
+SEEDS = 8
+SCRIPT = f"""
+import sys
+from pathlib import Path
+from sweep_work import chain, execute
+from nwedge._files import shared
+from nwedge.store import Store
+from nwedge.sweep.runner import run
+
+if __name__ == "__main__":
+    directory = Path(sys.argv[1])
+    with shared(directory, lambda first: None):
+        summary = run(chain({SEEDS}), Store(directory), execute, workers=int(sys.argv[2]))
+    print(len(summary.done), len(summary.kept), len(summary.failed))
+"""
+
+
+class Drivers:
+    """Starts processes that do the tasks of `sweep_work` in one directory."""
+
+    def __init__(self, folder: Path) -> None:
+        import sweep_work
+
+        self.tasks, self._execute = sweep_work.chain(SEEDS), sweep_work.execute
+        self.folder, self.out, self._script = folder, folder / "out", folder / "script.py"
+        self._script.write_text(SCRIPT)
+
+    def start(self, workers: int = 1) -> subprocess.Popen[str]:
+        command = [sys.executable, str(self._script), str(self.out), str(workers)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path]), "SWEEP_SECONDS": "0.05"}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    def starts(self) -> list[str]:
+        """The ids of the tasks, one for each time that one was begun."""
+        path = self.folder / "log"
+        return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
+
+    def values(self, directory: Path) -> dict[str, float]:
+        return {task.id: float(Store(directory).read(task).dataset["value"]) for task in self.tasks}
+
+    def alone(self) -> dict[str, float]:
+        """The values of an undisturbed run."""
+        run(self.tasks, Store(self.folder / "alone"), self._execute)
+        return self.values(self.folder / "alone")
+
+
+@pytest.fixture
+def drivers(tmp_path, monkeypatch) -> Drivers:
+    monkeypatch.setenv("SWEEP_WORK", str(tmp_path))
+    monkeypatch.syspath_prepend(HERE)
+    return Drivers(tmp_path)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_two_at_once_do_each_task_once(drivers):
+    processes = [drivers.start(), drivers.start(workers=2)]
+    said = [process.communicate(timeout=120)[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert all(int(done) + int(kept) == len(drivers.tasks) for done, kept, _ in said)
+    assert sum(int(done) for done, *_ in said) == len(drivers.tasks)
+    assert all(int(done) > 0 for done, *_ in said)
+    assert sorted(drivers.starts()) == sorted(task.id for task in drivers.tasks)
+    assert drivers.values(drivers.out) == drivers.alone()
+    assert os.listdir(drivers.out / "running") == []
+
+
+def test_what_a_dead_one_leaves_the_other_does(drivers):
+    held = drivers.tasks[0]
+    (drivers.folder / f"wait-{held.id}").touch()
+    victim = drivers.start()
+    wait_for(lambda: held.id in drivers.starts())
+    other = drivers.start()
+    wait_for(lambda: len(drivers.starts()) > 3)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait(timeout=60)
+    (drivers.folder / f"wait-{held.id}").unlink()
+    done, kept, failed = map(int, other.communicate(timeout=120)[0].split())
+    assert (done, kept, failed) == (len(drivers.tasks), 0, 0)
+    starts = drivers.starts()
+    assert starts.count(held.id) == 2
+    assert len(starts) == len(drivers.tasks) + 1
+    assert drivers.values(drivers.out) == drivers.alone()
