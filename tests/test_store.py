@@ -1,5 +1,6 @@
 import os
 import random
+import resource
 import shutil
 import signal
 
@@ -262,3 +263,24 @@ def test_nothing_is_made_before_something_is_written(tmp_path):
     store = Store(tmp_path / "later")
     assert not store.has(task())
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        Result(xr.Dataset({"value": ("x", np.zeros(100_000))})),
+        Result(xr.Dataset({"value": ((), 1.0)}), {"points": np.zeros(100_000)}),
+    ],
+    ids=["result", "weights"],
+)
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(store, large):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # a file cannot grow beyond it, as on a full disk
+    try:
+        with pytest.raises(StoreError, match=r"^cannot write .*(nc|safetensors): "):
+            store.write(task(), large, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path for path in store.directory.rglob("*") if path.is_file()] == []
+    store.write(task(), large, {})
+    assert store.problem(task()) is None

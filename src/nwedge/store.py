@@ -1,8 +1,9 @@
 """What is kept: one NetCDF file a task result, one safetensors file a set of weights, written whole or not at all."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import netCDF4
 import numpy as np
 import safetensors.numpy
 import xarray as xr
+from safetensors import SafetensorError
 
 from nwedge._files import StoreError, remove, uninterrupted, whole
 from nwedge.plan import result_path
@@ -89,7 +91,7 @@ class Store:
             WEIGHTS: self._write_weights(task, result.weights) if result.weights else "",
         }
         dataset.attrs[CHECKSUM] = _checksum(dataset)
-        with whole(self.path(task)) as temporary:
+        with whole(self.path(task)) as temporary, _said(self.path(task)):
             dataset.to_netcdf(temporary, engine="netcdf4", encoding=dict.fromkeys(dataset.variables, _AS_IT_IS))
             if _checksum(_load(temporary)) != dataset.attrs[CHECKSUM]:
                 raise ValueError("the result cannot be stored: NetCDF does not give back what was written")
@@ -121,7 +123,7 @@ class Store:
 
     def _write_weights(self, task: TaskSpec, weights: Mapping[str, np.ndarray]) -> str:
         arrays = {name: np.asarray(_native(array), order="C") for name, array in weights.items()}
-        with whole(self.weights_path(task)) as temporary:
+        with whole(self.weights_path(task)) as temporary, _said(self.weights_path(task)):
             safetensors.numpy.save_file(arrays, temporary)
             return _file_hash(temporary)
 
@@ -146,8 +148,23 @@ class Store:
             _check_weights(self.weights_path(task), ours[WEIGHTS])
 
 
+HDF = "HDF error"
+"""What netCDF4 says where HDF5 cannot write."""
 SEAL = b"\nnwedge sha256 "
 _AS_IT_IS = {"_FillValue": None}
+
+
+@contextlib.contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Tell a full disk, of which the libraries of the formats speak in words of their own (StoreError)."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
+    except RuntimeError as error:
+        if HDF not in str(error):
+            raise
+        raise StoreError(f"cannot write {path}: {error}; is the disk full?") from error
 
 
 @uninterrupted()
