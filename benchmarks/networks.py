@@ -33,6 +33,13 @@ def timings() -> Iterator[Timing]:
         lambda: _products(len(points) * len(train[0]) * DIGITS_FLOPS),
         goal=Goal(floors=2.5),
     )
+    vectorised = NetworkLandscape(model, train, strategy="vmap")
+    yield compare(
+        "the same by products of stacked weights; naive: by torch.vmap",
+        lambda: evaluate(landscape, points),
+        lambda: evaluate(vectorised, points),
+        rounds=3,
+    )
     yield _gradients("digits MLP", landscape, model, points[:32], train)
 
     (images, labels), _ = data.load("fashion-mnist")
