@@ -19,7 +19,7 @@ FLOORS = (
     {"landscapes"},
     {"testing", "adapters", "methods"},
     {"build"},
-    {"claims", "sweep", "report", "autotune"},
+    {"claims", "sweep", "report", "autotune", "diagnosis"},
     {"cli", "compare", "requirements", "study", "sweeping"},
 )
 WORDS = ("_files", "specs", "plan", "store", "sweep", "report", "compare")

@@ -149,6 +149,11 @@ class NetworkLandscape:
         return VECTORS[self.strategy]
 
     @property
+    def recomputes(self) -> bool:
+        """Whether there are BatchNorm layers whose statistics are recomputed at every point."""
+        return bool(self._network.batch_norms)
+
+    @property
     def examples(self) -> int:
         """The number of examples."""
         return self._examples.count

@@ -1,0 +1,195 @@
+"""The diagnosis of several checkpoints of one network, in one call."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nwedge._checks import check_points
+from nwedge._random import choose, derive
+from nwedge.diagnosis.advice import AVERAGE, recommend
+from nwedge.diagnosis.clusters import clusters, predicted_average
+from nwedge.diagnosis.diagnosis import Checkpoint, Diagnosis, Measured, Plane, Prediction, Tunnel
+from nwedge.diagnosis.options import Options
+from nwedge.diagnosis.pairs import angles, lines
+from nwedge.diagnosis.records import Scores, halves, scores
+from nwedge.landscape import evaluate
+from nwedge.landscapes.networks.network import NetworkLandscape, PredictiveNetwork
+from nwedge.methods.curvature import short_directions
+from nwedge.methods.ensembling import disagreement
+from nwedge.methods.probes import radial_width
+from nwedge.methods.tunnels import barrier, connect
+
+LEVEL = 0.05
+"""The highest barrier of a line that counts as low, as a share of the loss of blind guessing, log(classes)."""
+WIDTH_LEVEL = 0.2
+"""The loss at which the width of a checkpoint is taken, in the same share, above its own."""
+DIRECTIONS, EXAMPLES = 16, 1000
+"""Random directions of a width, and the training examples that widths and curvatures see at most."""
+THRESHOLDS, PRODUCTS = (0.01, 0.1, 1.0), 64
+"""Curvatures above which directions are short, and the Hessian products that the count of each checkpoint takes."""
+SIDE, MARGIN = 25, 0.25
+"""Points of a side of the plane through three checkpoints, and how far it goes beyond them, in shares of its extent."""
+TUNNELS, STEPS, RATE, ALONG = 3, 300, 0.1, 21
+"""The most tunnels that are trained, the steps and the relative rate of each, and the losses along it."""
+
+
+def diagnose(
+    landscape: NetworkLandscape,
+    points: Float[Tensor, "points dim"],
+    *,
+    names: Sequence[str] | None = None,
+    level: float | None = None,
+    seed: int = 0,
+) -> Diagnosis:
+    """What several checkpoints of one network are to each other, and whether to average or to ensemble them.
+
+    Choices are made on one half of the held-out data and scored on the other (halves stratified by class). See
+    `nwedge.diagnosis.advice` for the rule, `nwedge.diagnosis.clusters` for what is predicted of the average before it
+    is evaluated.
+
+    Args:
+        landscape: a network with held-out data and class labels.
+        points: the checkpoints, all different, at least one.
+        names: of the checkpoints; None numbers them.
+        level: the highest barrier, in nats, of a line that counts as low; None takes log(classes) / 20.
+        seed: of the halves, the samples of examples, and what is trained.
+
+    Raises:
+        TypeError: a landscape that is no network, or that does not predict classes.
+        ValueError: no held-out data, no points, equal points, or names of another number.
+    """
+    landscape = _checked(landscape, points)
+    names = [str(place) for place in range(len(points))] if names is None else list(names)
+    if len(names) != len(points):
+        raise ValueError(f"names must be {len(points)}, one for each point; got {len(names)}")
+    held_out = landscape.held_out
+    labels = held_out.labels.cpu().numpy()
+    choosing, scoring = halves(labels, seed)
+    blind = math.log(max(2, held_out.predict(points[:1]).shape[2]))
+    level = LEVEL * blind if level is None else level
+
+    pairs = lines(landscape, points, blind=blind, seed=seed)
+    together = clusters(pairs.barriers, level)
+    predicted = predicted_average(pairs.losses, pairs.middles, together)
+    options = Options(landscape, points, choosing, seed)
+    aligned = options.aligned()
+    found = options.all(aligned)
+    warnings = [] if aligned is not None or len(points) < 2 else [NOT_ALIGNED]
+    best = options.order[0]
+    return Diagnosis(
+        checkpoints=[
+            _checkpoint(landscape, points[place], name, scores(options.singles[place].on(scoring), seed), blind, seed)
+            for place, name in enumerate(names)
+        ],
+        barriers=pairs.barriers,
+        barrier_errors=pairs.errors,
+        level=level,
+        aligned_barriers=None if aligned is None else lines(landscape, aligned, blind=blind, seed=seed).barriers[best],
+        angles=angles(points),
+        disagreement=disagreement(held_out, points).cpu().numpy(),
+        clusters=[[names[place] for place in members] for members in together],
+        tunnels=[
+            _tunnel(landscape, points, names, (best, other), pairs.barriers[best, other], seed)
+            for other in _walled_off(pairs.barriers, together, options.order)
+        ],
+        options={
+            name: Measured(scores(one.record.on(scoring), seed), one.passes, [names[place] for place in one.members])
+            for name, one in found.items()
+        },
+        recommendation=recommend({name: one.record.on(choosing) for name, one in found.items()}, seed),
+        prediction=Prediction(predicted, evaluate(landscape, points.mean(0)[None]).item())
+        if AVERAGE in found
+        else None,
+        plane=_plane(landscape, points, names, options.order[:3], seed) if len(points) > 2 else None,
+        averaged_statistics=None,
+        warnings=warnings,
+        seed=seed,
+        points={name: one.point for name, one in found.items() if one.point is not None},
+    )
+
+
+NOT_ALIGNED = "the order of the hidden units is not known for this architecture, so that nothing is aligned"
+
+
+def _checked(landscape: NetworkLandscape, points: Tensor) -> PredictiveNetwork:
+    if not isinstance(landscape, NetworkLandscape):
+        raise TypeError(f"landscape must be a nwedge.NetworkLandscape; got {type(landscape).__name__}")
+    if not isinstance(landscape, PredictiveNetwork):
+        raise TypeError("the landscape must predict classes: give predict= beside a loss of its own")
+    if landscape.held_out is None:
+        raise ValueError("the landscape must have held-out data, on which options are chosen and scored")
+    check_points(landscape, points)
+    if not len(points):
+        raise ValueError("points must be at least one checkpoint; got none")
+    for place, point in enumerate(points):
+        same = [other for other in range(place) if torch.equal(points[other], point)]
+        if same:
+            raise ValueError(f"points {same[0]} and {place} are equal: give each checkpoint once")
+    return landscape
+
+
+def _checkpoint(
+    landscape: PredictiveNetwork, point: Tensor, name: str, held_out: Scores, blind: float, seed: int
+) -> Checkpoint:
+    few = _few(landscape, seed)
+    loss = evaluate(landscape, point[None]).item()
+    width = radial_width(
+        few, point[None], loss + WIDTH_LEVEL * blind, directions=DIRECTIONS, generator=derive(seed, "width", name)
+    )
+    counts = short_directions(few, point, THRESHOLDS, products=PRODUCTS, generator=derive(seed, "curvature", name))
+    return Checkpoint(
+        name=name,
+        train_loss=loss,
+        train_accuracy=landscape.accuracy(point[None]).item(),
+        held_out=held_out,
+        width=math.degrees(width.angles.clamp(max=math.pi / 2).mean().item()),
+        short={
+            f"{threshold:g}": (count.item(), error.item())
+            for threshold, count, error in zip(THRESHOLDS, counts.counts, counts.standard_errors, strict=True)
+        },
+    )
+
+
+def _walled_off(barriers: np.ndarray, together: Sequence[Sequence[int]], order: Sequence[int]) -> list[int]:
+    """The most accurate point of each cluster but the best point's own, at most `TUNNELS` of them."""
+    (home,) = [members for members in together if order[0] in members]
+    return [next(place for place in order if place in members) for members in together if members is not home][:TUNNELS]
+
+
+def _plane(
+    landscape: PredictiveNetwork, points: Tensor, names: Sequence[str], three: Sequence[int], seed: int
+) -> Plane:
+    """The loss on an orthogonal grid around three points, some way beyond them."""
+    a, b, c = (points[place] for place in three)
+    first, second = b - a, c - a
+    u = first / first.norm()
+    v = second - (second @ u) * u
+    v = v / v.norm()
+    corners = torch.stack([torch.stack([(p - a) @ u, (p - a) @ v]) for p in (a, b, c)])
+    low, high = corners.min(0).values, corners.max(0).values
+    margin = MARGIN * (high - low)
+    x, y = (torch.linspace(float(s), float(e), SIDE).to(a) for s, e in zip(low - margin, high + margin, strict=True))
+    grid = a + x.repeat(SIDE)[:, None] * u + y.repeat_interleave(SIDE)[:, None] * v
+    losses = evaluate(_few(landscape, seed), grid).view(SIDE, SIDE)
+    found = (tensor.double().cpu().numpy() for tensor in (corners, x, y, losses))
+    return Plane([names[place] for place in three], *found)
+
+
+def _few(landscape: PredictiveNetwork, seed: int) -> NetworkLandscape:
+    """The network on some of its training examples."""
+    return landscape.take(choose(landscape.examples, min(EXAMPLES, landscape.examples), derive(seed, "few")))
+
+
+def _tunnel(
+    landscape: PredictiveNetwork, points: Tensor, names: Sequence[str], ends: tuple[int, int], line: float, seed: int
+) -> Tunnel:
+    a, b = (points[place] for place in ends)
+    generator = derive(seed, "tunnel", *ends)
+    path = connect(landscape, a, b, method="bezier", steps=STEPS, rate=RATE, samples=1, generator=generator)
+    t = torch.linspace(0, 1, ALONG, dtype=a.dtype, device=a.device)[:, None]
+    losses = evaluate(landscape, path.embed(t))
+    return Tunnel((names[ends[0]], names[ends[1]]), float(line), barrier(losses[None]).item())
