@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from nwedge.replicate import replicate
 
 from nwedge import autotune as module
 from nwedge.autotune import Timed, autotune
 from nwedge.build import build
 from nwedge.plan import Plan
-from nwedge.replicate import replicate
 from nwedge.specs.landscapes import NetworkSpec
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import GroupSpec

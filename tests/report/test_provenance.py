@@ -1,7 +1,7 @@
 import xarray as xr
+from nwedge.replicate import replicate
 
 from nwedge.plan import Plan
-from nwedge.replicate import replicate
 from nwedge.report import provenance
 from nwedge.report.results import Results, read
 from nwedge.specs.replicate import Replicate

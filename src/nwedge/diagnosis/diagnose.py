@@ -1,7 +1,7 @@
 """The diagnosis of several checkpoints of one network, in one call."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from nwedge.diagnosis.diagnosis import Checkpoint, Diagnosis, Measured, Plane, P
 from nwedge.diagnosis.options import Options
 from nwedge.diagnosis.pairs import angles, lines
 from nwedge.diagnosis.records import Scores, halves, scores
+from nwedge.diagnosis.statistics import averaged_barriers
 from nwedge.landscape import evaluate
 from nwedge.landscapes.networks.network import NetworkLandscape, PredictiveNetwork
 from nwedge.methods.curvature import short_directions
@@ -42,6 +43,7 @@ def diagnose(
     points: Float[Tensor, "points dim"],
     *,
     names: Sequence[str] | None = None,
+    statistics: Sequence[Mapping[str, Tensor]] | None = None,
     level: float | None = None,
     seed: int = 0,
 ) -> Diagnosis:
@@ -55,6 +57,8 @@ def diagnose(
         landscape: a network with held-out data and class labels.
         points: the checkpoints, all different, at least one.
         names: of the checkpoints; None numbers them.
+        statistics: the running statistics of BatchNorm of each checkpoint, by their names in the model: with them it is
+            shown what a plain average of state dicts does. None where there are none.
         level: the highest barrier, in nats, of a line that counts as low; None takes log(classes) / 20.
         seed: of the halves, the samples of examples, and what is trained.
 
@@ -105,7 +109,9 @@ def diagnose(
         if AVERAGE in found
         else None,
         plane=_plane(landscape, points, names, options.order[:3], seed) if len(points) > 2 else None,
-        averaged_statistics=None,
+        averaged_statistics=None
+        if statistics is None or not landscape.recomputes
+        else averaged_barriers(_few(landscape, seed), points, statistics),
         warnings=warnings,
         seed=seed,
         points={name: one.point for name, one in found.items() if one.point is not None},

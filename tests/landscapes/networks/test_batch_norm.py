@@ -161,3 +161,26 @@ def test_a_batch_without_a_variance_is_refused() -> None:
     landscape = NetworkLandscape(model, (torch.randn(5, 2), torch.zeros(5).long()), batch_norm="recompute", chunk=1)
     with pytest.raises(ValueError, match="at least 2 values per feature"):
         landscape.loss(landscape.initial(1, derive(0)))
+
+
+def test_kept_statistics_are_those_that_are_given():
+    from nwedge import NetworkLandscape
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+    x, y = torch.randn(50, 4), torch.randint(3, (50,))
+    model(3 * x + 1)  # moves the running statistics
+    model.eval()
+    recomputed = NetworkLandscape(model, (x, y), (x[:9], y[:9]), batch_norm="recompute")
+    point = recomputed.point(model)[None]
+    kept = recomputed.keeping(model.state_dict())
+    expected = nn.functional.cross_entropy(model(x), y)
+    assert torch.allclose(kept.loss(point), expected)
+    assert not torch.allclose(recomputed.loss(point), expected)
+    assert not kept.recomputes
+    assert torch.allclose(kept.held_out.loss(point), nn.functional.cross_entropy(model(x[:9]), y[:9]))
+    assert torch.allclose(kept.module(point[0]).eval()(x), model(x))
+    with pytest.raises(ValueError, match=r"'1\.running_mean' is missing"):
+        recomputed.keeping({})
+    with pytest.raises(ValueError, match=r"'1.running_var' must have shape \(6,\); got \(3,\)"):
+        recomputed.keeping({"1.running_mean": torch.zeros(6), "1.running_var": torch.zeros(3)})

@@ -1,12 +1,14 @@
 """BatchNorm whose statistics are recomputed at every point from the training data, and differentiated through."""
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+STATISTICS = ("running_mean", "running_var")
 KNOWN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
@@ -113,3 +115,31 @@ def keep_statistics(model: nn.Module, statistics: Tensor) -> None:
         mean, variance = own.chunk(2)
         layer.running_mean, layer.running_var = mean.clone(), variance.clone()
         layer.eval()
+
+
+def statistics_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The running statistics among the entries of a state dict, by name."""
+    return {name: value for name, value in state.items() if name.rpartition(".")[2] in STATISTICS}
+
+
+def with_statistics(model: nn.Module, statistics: Mapping[str, Tensor]) -> nn.Module:
+    """A copy of a model whose BatchNorm layers, in eval mode, normalise by given running statistics.
+
+    Raises:
+        ValueError: statistics that are missing, or of another shape.
+    """
+    model = copy.deepcopy(model)
+    for path, layer in model.named_modules():
+        if not isinstance(layer, _BatchNorm):
+            continue
+        for own in STATISTICS:
+            name = f"{path}.{own}" if path else own
+            if name not in statistics:
+                raise ValueError(f"the running statistics of every BatchNorm layer are needed; '{name}' is missing")
+            given = statistics[name]
+            if given.shape != (layer.num_features,):
+                raise ValueError(f"'{name}' must have shape ({layer.num_features},); got {tuple(given.shape)}")
+            like = next(model.parameters())
+            setattr(layer, own, given.detach().to(like.device, like.dtype).clone())
+        layer.eval()
+    return model

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from nwedge._checks import check_choice, check_indices, check_integer, check_points, check_same_shape
 from nwedge._random import choose, draw_seeds, partition
 from nwedge.landscape import differentiated
-from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed
+from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed, with_statistics
 from nwedge.landscapes.networks.classification import (
     accuracy_of,
     check_labels,
@@ -119,19 +119,24 @@ class NetworkLandscape:
         if batch_norm == "recompute":
             own = with_recomputed(own)
         check_modes(own)
-        self._network = Network(own)
-        self.dim = self._network.dim
 
         self._loss = checked_loss(loss) if loss else classification_loss
         self._predict = checked_predictions(predict) if predict else class_probabilities
         self._training = self._examples = self._hold(own, train, "training", default_loss=loss is None)
         self._held_out = None if held_out is None else self._hold(own, held_out, "held-out", default_loss=loss is None)
         self._batch_size = batch_size
-        functions = [self._loss] if predict is None else [self._loss, self._predict]
+        self._own = {name for name, given in (("loss", loss), ("predict", predict)) if given is not None}
+        self._evaluate_with(own, strategy, chunk)
+
+    def _evaluate_with(self, own: nn.Module, strategy: str | None, chunk: int | None) -> None:
+        """Evaluate points with a model that nobody else holds."""
+        self._network = Network(own)
+        self.dim = self._network.dim
+        functions = [self._loss, self._predict] if "predict" in self._own else [self._loss]
         few = self._training.batch(EVERY, slice(PROBED))
         point = self._network.flatten(dict(own.named_parameters()))
         self._evaluation = choose_evaluation(own, self._network, functions, point, few, strategy, chunk)
-        self._each = cross_entropies if loss is None else OneByOne(self._evaluation, self._loss, point, few)
+        self._each = OneByOne(self._evaluation, self._loss, point, few) if "loss" in self._own else cross_entropies
 
     @property
     def strategy(self) -> str:
@@ -189,6 +194,21 @@ class NetworkLandscape:
         check_indices(indices, self.examples)
         other = copy.copy(self)
         other._examples = self._examples.take(indices.to(self.device))
+        return other
+
+    def keeping(self, statistics: Mapping[str, Tensor]) -> "NetworkLandscape":
+        """The same network on the same examples with running statistics of BatchNorm that are kept at every point.
+
+        Args:
+            statistics: buffers by their names in the model, such as those of a state dict; other entries are left out.
+
+        Raises:
+            ValueError: buffers of another shape, or a BatchNorm layer of the model whose statistics are missing.
+        """
+        other = copy.copy(self)
+        other._given = with_statistics(self._given, statistics)
+        own = copy.deepcopy(other._given).to(self.device, self.dtype).requires_grad_(False)
+        other._evaluate_with(own, self.strategy, self.chunk)
         return other
 
     def example_losses(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples"]:

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from nwedge.diagnosis.advice import recommend
+from nwedge.diagnosis.records import Record
+
+
+def record(right: int, loss: float = 0.5, examples: int = 1000, shift: int = 0) -> Record:
+    """The first `right` examples from `shift` on are right, so that records agree where they can."""
+    rng = np.random.default_rng(0)
+    hit = np.roll(np.arange(examples) < right, shift)
+    return Record(hit, np.abs(rng.normal(loss, 0.1, examples)), np.full(examples, 0.9))
+
+
+def chosen(seed=0, **records) -> tuple[str, str]:
+    found = recommend({name.replace("_", "-"): one for name, one in records.items()}, seed)
+    assert found.one_pass.sentence
+    assert found.k_passes.sentence
+    return found.one_pass.option, found.k_passes.option
+
+
+def test_what_cannot_be_told_apart_is_averaged():
+    same = record(900)
+    assert chosen(average=same, align_average=same, soup=same, single=same, ensemble=same) == ("average", "average")
+    assert chosen(align_average=same, soup=same, single=same)[0] == "align-average"
+    assert chosen(soup=same, single=same)[0] == "soup"
+    assert chosen(single=same) == ("single", "single")
+
+
+def test_an_average_that_is_worse_is_not_taken():
+    assert chosen(average=record(500), soup=record(900), single=record(898))[0] == "soup"
+    assert chosen(average=record(500), soup=record(800), single=record(900))[0] == "single"
+    assert chosen(average=record(100), align_average=record(905), soup=record(900), single=record(900)) == (
+        "align-average",
+        "align-average",
+    )
+
+
+def test_an_average_of_the_same_accuracy_but_a_higher_loss_can_be_told_apart():
+    assert chosen(average=record(900, loss=0.9), soup=record(900), single=record(890))[0] == "soup"
+
+
+def test_many_passes_are_taken_only_for_a_gain_that_is_sure():
+    one = {"average": record(500), "single": record(900)}
+    assert chosen(**one, ensemble=record(940)) == ("single", "ensemble")
+    assert chosen(**one, ensemble=record(940), m_tunnel=record(950))[1] == "m-tunnel"
+    assert chosen(**one, ensemble=record(902, shift=1))[1] == "single"
+    assert chosen(**one, ensemble=record(850))[1] == "single"
+
+
+def test_undefined_records_are_never_taken():
+    broken = Record(np.zeros(1000, bool), np.full(1000, np.nan), np.full(1000, np.nan))
+    assert chosen(average=broken, single=record(300), ensemble=broken) == ("single", "single")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_seed_gives_the_same_advice(seed):
+    records = {"average": record(899, shift=2), "soup": record(902), "single": record(900), "ensemble": record(906)}
+    assert chosen(seed, **records) == chosen(seed, **records)
