@@ -41,8 +41,7 @@ class Execution:
 
     def __post_init__(self) -> None:
         """Refuse unknown devices, strategies and engines, and counts that cannot be (ValueError)."""
-        if not re.fullmatch(r"cpu|cuda(:\d+)?", self.device):
-            raise ValueError(f"--device must be cpu, cuda or cuda:N; got {self.device!r}")
+        check_device(self.device)
         if self.strategy is not None:
             check_known("strategy", (self.strategy,), STRATEGIES)
         if self.chunk is not None and self.chunk < 1:
@@ -65,6 +64,12 @@ class Execution:
     def side_by_side(self) -> int:
         """How many tasks run at once: as asked for, or one for each `cpus_per_task` of the CPUs that may be used."""
         return self.workers or max(1, len(os.sched_getaffinity(0)) // self.cpus_per_task)
+
+
+def check_device(device: str) -> None:
+    """Refuse what is no name of a device (ValueError); whether the machine has it is not looked at."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise ValueError(f"--device must be cpu, cuda or cuda:N; got {device!r}")
 
 
 def check_known(what: str, given: Iterable[str], valid: Iterable[str]) -> None:
