@@ -20,7 +20,7 @@ FLOORS = (
     {"testing", "adapters", "methods"},
     {"build"},
     {"claims", "sweep", "report", "autotune", "diagnosis"},
-    {"cli", "compare", "requirements", "study", "sweeping"},
+    {"cli", "compare", "diagnosing", "requirements", "study", "sweeping"},
 )
 WORDS = ("_files", "specs", "plan", "store", "sweep", "report", "compare")
 """No torch here, not even in a function; in the top floor it may be imported in a function."""

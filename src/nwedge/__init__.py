@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nwedge import geometry as geometry
     from nwedge.claims.examine import examine as examine
     from nwedge.claims.examine import examine_optima as examine_optima
+    from nwedge.diagnosis.diagnose import diagnose as diagnose
     from nwedge.landscape import Landscape as Landscape
     from nwedge.landscape import Predictive as Predictive
     from nwedge.landscape import Separable as Separable
@@ -38,6 +39,7 @@ _HOMES = {
     "Separable": "nwedge.landscape",
     "WedgeLandscape": "nwedge.landscapes.wedges",
     "check_landscape": "nwedge.testing",
+    "diagnose": "nwedge.diagnosis.diagnose",
     "descend": "nwedge.methods.descent",
     "estimate": "nwedge.methods.estimation",
     "evaluate": "nwedge.landscape",

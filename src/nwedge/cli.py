@@ -17,6 +17,7 @@ from nwedge import __version__
 from nwedge._files import StoreError
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.count import Count
+from nwedge.specs.diagnose import Diagnose
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.sweep import Sweep
 
@@ -60,6 +61,7 @@ class Claims:
 Command = (
     Annotated[Replicate, tyro.conf.subcommand("replicate")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
+    | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
     | Annotated[Status, tyro.conf.subcommand("status")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Claims, tyro.conf.subcommand("claims")]
@@ -79,7 +81,7 @@ class BadArguments(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `nwedge` with the given arguments (those of the process if None) and return the exit code.
 
-    0: done; 1: some task failed, or two replications differ; 2: bad arguments or directory, said in one line on stderr;
+    0: done; 1: some task failed, two replications differ, or a checkpoint is left out; 2: bad arguments or directory, said in one line on stderr;
     130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -99,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _obey(command: Any) -> int:
     if isinstance(command, Replicate | Sweep):
         return _study(command)
+    if isinstance(command, Diagnose):
+        return _diagnose(command)
     if isinstance(command, Status):
         return _status(command)
     if isinstance(command, Report):
@@ -126,6 +130,24 @@ def _study(arguments: Replicate | Sweep) -> int:
         return FAILED if carry_out(arguments, plan).summary.failed else DONE
     except WorkersError as error:
         raise BadArguments(str(error)) from error
+
+
+def _diagnose(arguments: Diagnose) -> int:
+    from nwedge.diagnosing import diagnose_files
+    from nwedge.requirements import check_device
+
+    try:
+        check_device(arguments.device)
+        found = diagnose_files(arguments)
+    except (ValueError, TypeError) as error:
+        raise BadArguments(str(error)) from error
+    for sentence in found.left_out:
+        print(f"nwedge: left out: {sentence}", file=sys.stderr)
+    advice = found.diagnosis.recommendation
+    for budget, choice in (("one pass", advice.one_pass), ("as many passes as checkpoints", advice.k_passes)):
+        print(f"{budget}: {choice.option} ({choice.sentence})")
+    print(f"Report: {found.report}")
+    return FAILED if found.left_out else DONE
 
 
 def _status(arguments: Status) -> int:
@@ -193,7 +215,7 @@ def _parse(given: Sequence[str]) -> Any:
 
 def _takes(command: Any) -> str:
     names = [field.name for field in dataclasses.fields(command)]
-    places = {"dir": "DIR", "other": "OTHER", "claim": "CLAIM"}
+    places = {"dir": "DIR", "other": "OTHER", "claim": "CLAIM", "checkpoints": "CKPT..."}
     return ", ".join(places.get(name) or f"--{name.replace('_', '-')}" for name in names) or "nothing"
 
 

@@ -154,6 +154,11 @@ class NetworkLandscape:
         return VECTORS[self.strategy]
 
     @property
+    def model(self) -> nn.Module:
+        """A copy of the given model."""
+        return copy.deepcopy(self._given)
+
+    @property
     def recomputes(self) -> bool:
         """Whether there are BatchNorm layers whose statistics are recomputed at every point."""
         return bool(self._network.batch_norms)
