@@ -157,7 +157,7 @@ def snapshots(build: Callable[[], nn.Module], lr: float, every: int, *, warm: in
 
 
 def fine_tunes(build: Callable[[], nn.Module], rates: Sequence[float], steps: int = 300, **options: float) -> Callable:
-    """Trainings from one start that was trained for a while, each with an order of the examples and a rate of its own."""
+    """Trainings from one start that was trained for a while, each with its own rate and order of the examples."""
 
     def make() -> tuple[NetworkLandscape, Tensor]:
         network = landscape(build, **options)
@@ -274,8 +274,8 @@ def _means(rows: Sequence[Row]) -> list[str]:
     many = 100 * fmean(row.accuracy[row.k_passes] for row in rows)
     cost, most = (fmean(row.passes[name(row)] for row in rows) for name in (lambda r: r.k_passes, lambda r: "ensemble"))
     return [
-        f"one pass: within {NEAR:.1%} of the best in {sum(first for first, _ in near)} of {len(rows)} cases; on average "
-        f"{one:.2f} %, always average {mean('average')}, always soup {mean('soup')}, best single {mean('single')}",
+        f"one pass: within {NEAR:.1%} of the best in {sum(first for first, _ in near)} of {len(rows)} cases; "
+        f"on average {one:.2f} %, always average {mean('average')}, always soup {mean('soup')}, best single {mean('single')}",
         f"k passes: within {NEAR:.1%} of the best in {sum(second for _, second in near)} of {len(rows)} cases; on "
         f"average {many:.2f} % at {cost:.2g} passes, always ensemble {mean('ensemble')} at {most:.2g}",
     ]
