@@ -273,11 +273,12 @@ def _means(rows: Sequence[Row]) -> list[str]:
     one = 100 * fmean(row.accuracy[row.one_pass] for row in rows)
     many = 100 * fmean(row.accuracy[row.k_passes] for row in rows)
     cost, most = (fmean(row.passes[name(row)] for row in rows) for name in (lambda r: r.k_passes, lambda r: "ensemble"))
+    fixed = ", ".join(f"always {name} {mean(name)}" for name in ("average", "soup", "single"))
+    right = [sum(budget) for budget in zip(*near, strict=True)]
     return [
-        f"one pass: within {NEAR:.1%} of the best in {sum(first for first, _ in near)} of {len(rows)} cases; "
-        f"on average {one:.2f} %, always average {mean('average')}, always soup {mean('soup')}, best single {mean('single')}",
-        f"k passes: within {NEAR:.1%} of the best in {sum(second for _, second in near)} of {len(rows)} cases; on "
-        f"average {many:.2f} % at {cost:.2g} passes, always ensemble {mean('ensemble')} at {most:.2g}",
+        f"one pass: within {NEAR:.1%} of the best in {right[0]} of {len(rows)} cases; on average {one:.2f} %, {fixed}",
+        f"k passes: within {NEAR:.1%} of the best in {right[1]} of {len(rows)} cases; on average {many:.2f} % at "
+        f"{cost:.2g} passes, always ensemble {mean('ensemble')} at {most:.2g}",
     ]
 
 
