@@ -25,7 +25,7 @@ def test_a_plan_survives_the_disk(tmp_path):
 def test_where_there_is_no_replication(tmp_path):
     with pytest.raises(StoreError, match="no directory"):
         Plan.read(tmp_path / "missing")
-    with pytest.raises(StoreError, match=r"holds no replication \(no plan\.json\)"):
+    with pytest.raises(StoreError, match=r"holds no results \(no plan\.json\)"):
         Plan.read(tmp_path)
 
 

@@ -117,12 +117,13 @@ def test_two_seeds_that_are_left_are_judged(doing, capsys):
     assert doing.verdicts()["toy-complete"]["sentence"] == ""
     said = capsys.readouterr()
     assert "1 failed" in said.out
+    assert "Failures" in said.out
     assert "left out" not in said.out
     assert "failed: tunnels on network, seed 1: RuntimeError: no" in said.err
 
 
 def test_a_single_seed_is_left_out_and_named(doing, capsys):
-    assert doing(execute=doing.failing("network", 0, 2)) == 1
+    assert doing(execute=doing.failing("network", 0, 2)) == 2
     assert "network" not in doing.verdicts()
     assert "left out: tunnels on network" in capsys.readouterr().out
     assert doing() == 0

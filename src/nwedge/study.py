@@ -1,6 +1,7 @@
 """A study: measure claims, judge them, draw the report; a rerun resumes where the last one stopped."""
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from nwedge.specs.landscapes import ModelSpec
 from nwedge.specs.sweep import Sweep
 from nwedge.specs.tasks import ClaimSpec, TaskSpec
 from nwedge.store import Store
-from nwedge.sweep.ledger import Books, Durations
+from nwedge.sweep.ledger import Books, Durations, describe
 from nwedge.sweep.progress import Display
 from nwedge.sweep.runner import Summary, run
 from nwedge.sweep.work import Execute
@@ -108,6 +109,8 @@ def carry_out(
     console.print(_rows(rows) if isinstance(arguments, Sweep) else _table(rows))
     for claim, landscape in left_out:
         _say(console, f"left out: {claim} on {landscape}, since fewer than {LEAST_SEEDS} of its seeds are there")
+    if summary.failed:
+        console.print(_failures(plan.tasks, summary))
     _say(console, _closing(summary, page))
     return Finished(rows, summary, page)
 
@@ -235,6 +238,17 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
             if name.startswith(CONTROLS) and name in own
         ]
         table.add_row(claim, *cells, *([Text("\n").join(tests)] if controls else []))
+    return table
+
+
+def _failures(tasks: Sequence[TaskSpec], summary: Summary) -> Table:
+    """Each failed task, how many were not run because of it, and where its traceback is kept."""
+    table = Table("failed", "error", "not run", "traceback", title="Failures")
+    lost = Counter(summary.not_run.values())
+    for task in tasks:
+        failure = summary.failed.get(task.id)
+        if failure is not None:
+            table.add_row(describe(task), Text(failure.error), str(lost[task.id]), Text(str(failure.path)))
     return table
 
 

@@ -47,7 +47,7 @@ def tasks() -> Callable[..., Tasks]:
         light: Mapping[str, Mapping[str, Any]],
     ) -> Tasks:
         preset = type(PRESETS["digits"])(subjects=PRESETS["digits"].subjects, quick=light)
-        return expand(preset, claims=claims, landscapes=landscapes, seeds=seeds, quick=True)
+        return expand(preset, claims=claims, landscapes=landscapes, seeds=range(seeds), quick=True)
 
     return tasks
 

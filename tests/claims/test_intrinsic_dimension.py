@@ -171,7 +171,7 @@ def test_without_further_networks_the_result_is_empty_and_can_be_stored(tmp_path
     (task,) = (
         task
         for task in expand(
-            PRESETS["digits"], claims=("intrinsic-dimension",), landscapes=("control-ball",), seeds=1, quick=True
+            PRESETS["digits"], claims=("intrinsic-dimension",), landscapes=("control-ball",), seeds=range(1), quick=True
         )
         if isinstance(task, ClaimSpec) and task.claim == "intrinsic-dimension"
     )

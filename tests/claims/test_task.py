@@ -36,7 +36,7 @@ CLAIMS = ("short-directions", "averaging", "intrinsic-dimension")
 
 def tasks() -> tuple[TaskSpec, ...]:
     preset = presets.Preset({"toy": (SUBJECT,)})
-    return presets.expand(preset, claims=CLAIMS, landscapes=("toy",), seeds=2, quick=False)
+    return presets.expand(preset, claims=CLAIMS, landscapes=("toy",), seeds=range(2), quick=False)
 
 
 @pytest.fixture

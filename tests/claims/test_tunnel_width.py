@@ -280,7 +280,7 @@ def test_the_wedge_models_widen_with_decay_and_a_shuffled_sweep_of_a_network_fai
     network = dataclasses.replace(DIGITS, trainings=trainings)
     work = expand(
         Preset({"network": (network,)}, light),
-        claims=("tunnel-width",), landscapes=("network",), seeds=2, quick=True,
+        claims=("tunnel-width",), landscapes=("network",), seeds=range(2), quick=True,
     )  # fmt: skip
     rows, _ = run((*work, *tasks(("tunnel-width",), ("toy",), light=light)))
     outcomes = {row["landscape"]: row["outcome"] for row in rows}

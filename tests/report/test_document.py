@@ -227,7 +227,7 @@ def test_a_report_without_verdicts_is_refused_in_one_sentence(replication):
 
 
 def test_a_directory_that_is_no_replication_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="holds no replication"):
+    with pytest.raises(StoreError, match="holds no results"):
         write(tmp_path)
 
 

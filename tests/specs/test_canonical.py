@@ -118,7 +118,7 @@ def test_ids_are_the_same_in_every_process():
         "from nwedge.specs.presets import PRESETS, expand; from nwedge.specs.claims import CLAIMS\n"
         "ids = tuple(claim.id for claim in CLAIMS)\n"
         "for preset in PRESETS.values():\n"
-        "    for task in expand(preset, claims=ids, landscapes=tuple(preset.subjects), seeds=2, quick=True):\n"
+        "    for task in expand(preset, claims=ids, landscapes=tuple(preset.subjects), seeds=range(2), quick=True):\n"
         "        print(task.id)\n"
     )
     outputs = {

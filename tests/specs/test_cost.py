@@ -163,7 +163,7 @@ def done(counter: Counter) -> dict[str, list[tuple[TaskSpec, Counter]]]:
     preset = Preset({"network": (LIGHT,)})
     results: dict[str, Result] = {}
     found: dict[str, list[tuple[TaskSpec, Counter]]] = {}
-    for task in expand(preset, claims=claims, landscapes=("network",), seeds=1, quick=False):
+    for task in expand(preset, claims=claims, landscapes=("network",), seeds=range(1), quick=False):
         if isinstance(task, ClaimSpec) and task.claim not in claims:
             continue
         counter.reset()
@@ -273,4 +273,4 @@ def test_what_is_not_known_is_refused() -> None:
 
 def _tasks(preset: Preset) -> tuple[TaskSpec, ...]:
     claims = tuple(claim.id for claim in CLAIMS)
-    return expand(preset, claims=claims, landscapes=("toy", "network", "controls"), seeds=2, quick=False)
+    return expand(preset, claims=claims, landscapes=("toy", "network", "controls"), seeds=range(2), quick=False)

@@ -22,7 +22,7 @@ NAMES = {
 
 @functools.cache
 def tasks(preset, claims=IDS, landscapes=KINDS, seeds=3, *, quick=False, place=HERE):
-    return expand(PRESETS[preset], claims=claims, landscapes=landscapes, seeds=seeds, quick=quick, place=place)
+    return expand(PRESETS[preset], claims=claims, landscapes=landscapes, seeds=range(seeds), quick=quick, place=place)
 
 
 def groups(found):

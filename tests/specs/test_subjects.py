@@ -37,7 +37,7 @@ def subject(landscape=network, *, members=3, sheets=None, **rest) -> Subject:
 
 
 def tasks(one: Subject, *claims: str, seeds: int = 2):
-    return expand(Preset({"network": (one,)}), claims=claims, landscapes=("network",), seeds=seeds, quick=False)
+    return expand(Preset({"network": (one,)}), claims=claims, landscapes=("network",), seeds=range(seeds), quick=False)
 
 
 def kind(found, of):
