@@ -44,7 +44,8 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> dict[str, Te
 
     It may be a safetensors file; a file of torch.save that holds a state dict, or one under a usual key such as
     "state_dict" (as Lightning's do); the index of several such files; a folder of Hugging Face's, sharded or not; or a
-    folder with exactly one checkpoint.
+    folder with exactly one checkpoint. Files are mapped into memory where their format allows it, so they must not be
+    changed in place while the tensors are in use.
 
     Args:
         path: the file or folder.
