@@ -17,7 +17,7 @@ FLOORS = (
     {"_random", "_checks", "_files", "specs"},
     {"landscape", "geometry", "plan", "store"},
     {"landscapes"},
-    {"testing", "adapters", "methods"},
+    {"testing", "adapters", "methods", "recording"},
     {"build"},
     {"claims", "sweep", "report", "autotune", "diagnosis"},
     {"cli", "compare", "diagnosing", "requirements", "study", "sweeping"},

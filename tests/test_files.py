@@ -8,7 +8,17 @@ import time
 
 import pytest
 
-from nwedge._files import StoreError, alive, read_json, shared, uninterrupted, whole, write_json
+from nwedge._files import (
+    StoreError,
+    alive,
+    append_line,
+    read_json,
+    shared,
+    uninterrupted,
+    whole,
+    whole_lines,
+    write_json,
+)
 
 
 def enter(first: bool) -> None:
@@ -183,3 +193,31 @@ def test_json_is_readable_text(tmp_path):
     text = (tmp_path / "value.json").read_text()
     assert text.endswith("\n")
     assert json.loads(text) == {"a": 1}
+
+
+def test_lines_are_added_at_the_end(tmp_path):
+    path = tmp_path / "deep" / "lines"
+    for line in ("a", "b", "c"):
+        append_line(path, line)
+    assert whole_lines(path) == ["a", "b", "c"]
+    assert path.read_text() == "a\nb\nc\n"
+
+
+@pytest.mark.parametrize("torn", ["", "a", "a\nb\ntor", "a\nb\n"])
+def test_a_torn_line_is_left_out_and_cut_off_by_the_next(tmp_path, torn):
+    path = tmp_path / "lines"
+    path.write_text(torn)
+    before = torn.split("\n")[:-1]
+    assert whole_lines(path) == before
+    append_line(path, "next")
+    assert whole_lines(path) == [*before, "next"]
+
+
+def test_lines_that_cannot_be_read_or_written_are_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"\xff\n")
+    with pytest.raises(StoreError, match="file is damaged: it is no text"):
+        whole_lines(tmp_path / "file")
+    with pytest.raises(StoreError, match=r"cannot read .*nothing"):
+        whole_lines(tmp_path / "nothing")
+    with pytest.raises(StoreError, match=r"cannot write .*file/below"):
+        append_line(tmp_path / "file" / "below", "a")

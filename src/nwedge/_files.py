@@ -72,6 +72,42 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"{path} is damaged: it is no JSON") from error
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text file (made if needed), whole or not at all, and on disk once this returns.
+
+    What a process that was killed has left of a line is cut off first. Readers take the lines that `whole_lines` gives.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            end = _end_of_lines(file)
+            file.truncate(end)
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if not end:
+            _sync(path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a text file, without a last one that a process could not end.
+
+    Raises:
+        StoreError: the file cannot be read, or is no text.
+    """
+    try:
+        return [line.decode() for line in path.read_bytes().rpartition(b"\n")[0].splitlines()]
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path} is damaged: it is no text") from error
+
+
 def remove(path: Path) -> None:
     """Delete a file that may be missing.
 
@@ -109,7 +145,7 @@ def shared(directory: Path, enter: Callable[[bool], None]) -> Iterator[None]:
     with lock:
         first = _first(lock)
         if first:
-            _remove_stale(directory)
+            remove_stale(directory)
         enter(first)
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(lock, fcntl.LOCK_SH)
@@ -157,11 +193,22 @@ def alive(pid: int) -> bool:
     return True
 
 
-def _remove_stale(directory: Path) -> None:
+def remove_stale(directory: Path) -> None:
+    """Delete the temporary files that dead processes of this machine have left below a directory."""
     for temporary in directory.rglob(".*.tmp"):
         host, _, pid = temporary.name.removesuffix(".tmp").rpartition("-")
         if host.endswith(f".{socket.gethostname()}") and pid.isdigit() and not alive(int(pid)):
             remove(temporary)
+
+
+def _end_of_lines(file: IO[bytes]) -> int:
+    """Where the last whole line ends."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 1))
+    if not size or file.read(1) == b"\n":
+        return size
+    file.seek(0)
+    return file.read().rfind(b"\n") + 1
 
 
 def _sync(path: Path) -> None:

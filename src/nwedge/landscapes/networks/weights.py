@@ -51,19 +51,19 @@ def read_weights(model: nn.Module, given: nn.Module | Mapping[str, Any]) -> dict
         given = dict(given.named_parameters(remove_duplicate=False))
     if not isinstance(given, Mapping):
         raise TypeError(f"weights must come as a module or a state dict; got {type(given).__name__}")
-    names = _tied_names(model)
+    names = tied_names(model)
     known = {alias for aliases in names.values() for alias in aliases}
     known |= set(model.state_dict()) | {name for name, _ in model.named_buffers(remove_duplicate=False)}
     missing = [name for name, aliases in names.items() if not any(alias in given for alias in aliases)]
     unexpected = [name for name in given if name not in known]
     if missing or unexpected:
-        parts = [f"{_some(keys)} {what}" for keys, what in ((missing, "missing"), (unexpected, "unexpected")) if keys]
+        parts = [f"{some(keys)} {what}" for keys, what in ((missing, "missing"), (unexpected, "unexpected")) if keys]
         raise ValueError(f"the weights must have the names of the model's parameters; got {' and '.join(parts)}")
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
     return {name: _read(given, aliases, shapes[name]) for name, aliases in names.items()}
 
 
-def _tied_names(model: nn.Module) -> dict[str, list[str]]:
+def tied_names(model: nn.Module) -> dict[str, list[str]]:
     """All names of each parameter, under the one that stands in the point."""
     first = {id(parameter): name for name, parameter in model.named_parameters()}
     names: dict[str, list[str]] = {name: [] for name in first.values()}
@@ -85,7 +85,8 @@ def _read(given: Mapping[str, Any], aliases: list[str], shape: torch.Size) -> Te
     return weights[0]
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
+    """The first few names, and how many more there are."""
     names = list(names)
     rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(map(repr, names[:NAMED])) + rest
