@@ -136,22 +136,24 @@ def _images(data: str, train, sweep_steps: int):
         ),
         Sheets((2, 3, 5, 10), steps=300, samples=4, share=32),
         settings={
-            "radial-wells": RadialWellsConfig(level=TRAINED_LEVEL, threshold=0.3, examples=250, distances=6, turns=8),
+            "radial-wells": RadialWellsConfig(
+                level=TRAINED_LEVEL, threshold=0.3, examples=250, directions=300, distances=6, turns=8
+            ),
             "tunnel-width": TunnelWidthConfig(level=0.6, examples=250, directions=4, snapshots=WIDTHS_ALONG),
             "no-obstacles": NoObstaclesConfig(points=31, examples=2_500),
             "tunnels": TunnelsConfig(
                 steps=300, samples=4, interior=3, points=21, bend_points=5, examples=250, path_examples=2_500
             ),
             "two-halves": TwoHalvesConfig(steps=300, samples=4, places=4),
-            "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), examples=250, scored=50, pointwise=(2,)),
-            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=60, literal=False, examples=500),
+            "m-tunnels": MTunnelsConfig(m=(2, 3, 5, 10), points=300, examples=250, scored=50, pointwise=(2,)),
+            "short-directions": ShortDirectionsConfig(m=(2, 3, 5), probes=2, steps=40, literal=False, examples=500),
             "sections": dataclasses.replace(planes, planes=2, radii=(2.0,), resolution=1.2),
             "intrinsic-dimension": IntrinsicDimensionConfig(
                 threshold=0.1,
                 probes=2,
-                steps=60,
+                steps=40,
                 examples=500,
-                search=dataclasses.replace(planes, most=4096),
+                search=dataclasses.replace(planes, most=4096, resolution=1.7, examples=1000),
             ),
             "averaging": AveragingConfig(examples=1000),
             "ensembling": EnsemblingConfig(),
