@@ -14,6 +14,7 @@ from nwedge.specs.landscapes import NetworkSpec
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import GroupSpec
 from nwedge.store import Result
+from nwedge.study import Finished, carry_out, prepare
 
 SPEC = NetworkSpec(name="network", architecture="mlp", data="digits", strategy="vmap", chunk=2048)
 ASKED = {"claims": ("no-obstacles",), "landscapes": ("network",), "seeds": 2, "workers": 1}
@@ -43,6 +44,11 @@ def test_what_a_network_cannot_do_is_left_out(monkeypatch):
     assert {one.strategy for one in autotune(dataclasses.replace(SPEC, strategy="loop"), 1)} == {"loop"}
 
 
+def carried_out(arguments, execute) -> Finished:
+    plan = prepare(arguments)
+    return carry_out(arguments, plan, execute=execute, judge=lambda *_: [], draw=lambda folder: folder)
+
+
 def chosen(directory):
     plan = Plan.read(directory)
     return {(task.landscape.strategy, task.landscape.chunk) for task in plan.tasks if isinstance(task, GroupSpec)}
@@ -50,7 +56,7 @@ def chosen(directory):
 
 def test_the_choice_stands_in_the_tasks_and_a_rerun_keeps_it(tmp_path, monkeypatch):
     def again(arguments):
-        return replicate(arguments, execute=refuse, judge=lambda tasks, datasets: [], draw=lambda folder: folder)
+        return len(carried_out(arguments, refuse).summary.failed)
 
     def refuse(task, inputs, threads=None) -> Result:
         raise RuntimeError("not measured in this test")
@@ -68,7 +74,7 @@ def test_the_choice_stands_in_the_tasks_and_a_rerun_keeps_it(tmp_path, monkeypat
 
 def test_without_a_network_there_is_nothing_to_tune(tmp_path, capsys):
     asked = Replicate(out=tmp_path, autotune=True, **ASKED | {"landscapes": ("toy-complete",)})
-    replicate(asked, execute=lambda *_, **__: 1 / 0, judge=lambda *_: [], draw=lambda folder: folder)
+    carried_out(asked, lambda *_, **__: 1 / 0)
     assert "nothing to tune" in capsys.readouterr().err
 
 

@@ -220,7 +220,7 @@ def test_figures_are_files_and_a_second_report_is_the_same_bytes(drawn, tmp_path
 def test_a_report_without_verdicts_is_refused_in_one_sentence(replication):
     (replication / VERDICTS).unlink()
     with pytest.raises(
-        StoreError, match=r"^.* holds no verdicts \(no verdicts.json\): finish `nwedge replicate --out .*`$"
+        StoreError, match=r"^.* holds no verdicts \(no verdicts.json\): run its command again to finish$"
     ):
         write(replication)
     assert not (replication / "report.html").exists()

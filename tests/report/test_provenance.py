@@ -6,6 +6,7 @@ from nwedge.report import provenance
 from nwedge.report.results import Results, read
 from nwedge.specs.replicate import Replicate
 from nwedge.store import Result
+from nwedge.study import carry_out, prepare
 
 
 def planned(**arguments) -> Results:
@@ -18,7 +19,8 @@ def execute(task, inputs, *, threads):
 
 def test_the_entries_that_a_run_stores_are_those_that_are_summed(tmp_path):
     arguments = Replicate(claims=("m-tunnels",), landscapes=("toy-sampled",), seeds=2, out=tmp_path, workers=1)
-    replicate(arguments, execute=execute, judge=lambda tasks, datasets: [], draw=lambda directory: directory)
+    plan = prepare(arguments)
+    carry_out(arguments, plan, execute=execute, judge=lambda tasks, datasets: [], draw=lambda directory: directory)
     times = dict(provenance.times(read(tmp_path)))
     assert times["wall time, sum over the tasks"].endswith(" s, in however many runs of the command")
     assert times["wall time of training of sheets"].endswith(" tasks")

@@ -82,6 +82,16 @@ def test_notes_are_renewed_and_taken_back_at_the_end(make, tmp_path):
     assert os.listdir(tmp_path / "running") == []
 
 
+def test_what_dead_processes_left_is_cleared_when_one_begins(make, tmp_path):
+    dead, alive = make.group(0), make.group(1)
+    left, other = Leases(tmp_path), Leases(tmp_path)
+    left.take(dead)
+    rewrite(left, dead, pid=DEAD)
+    other.take(alive)
+    with Leases(tmp_path):
+        assert os.listdir(tmp_path / "running") == [f"{alive.id}.json"]
+
+
 def test_of_many_that_find_a_stale_note_one_gets_the_task(make, tmp_path):
     tasks = [make.group(seed) for seed in range(20)]
     dead = Leases(tmp_path)

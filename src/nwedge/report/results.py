@@ -85,7 +85,7 @@ def _failures(directory: Path, missing: Sequence[TaskSpec]) -> dict[str, str]:
 def _verdicts(directory: Path) -> list[dict[str, Any]]:
     path = directory / VERDICTS
     if not path.exists():
-        raise StoreError(f"{directory} holds no verdicts (no {VERDICTS}): finish `nwedge replicate --out {directory}`")
+        raise StoreError(f"{directory} holds no verdicts (no {VERDICTS}): run its command again to finish")
     rows = read_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _HEAD for row in rows):
         raise StoreError(f"{path} is damaged or of another version: expected a list of rows with {sorted(_HEAD)}")

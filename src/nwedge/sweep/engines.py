@@ -72,7 +72,7 @@ class WorkerPool:
 
     Args:
         job: its `execute` must be a function that a new process can import by its name.
-        workers: processes, at least 1; they are started when there is a task for them.
+        workers: processes, at least 1; all but the first are started when there is a task for them.
 
     Raises:
         ValueError: a function that no other process can import.
@@ -84,7 +84,8 @@ class WorkerPool:
         self._job = job
         self._context = multiprocessing.get_context("spawn")
         self._theirs, self._ours = self._context.Pipe(duplex=False)
-        self._idle: list[_Worker] = []
+        # now, so that a script without a guard, which starts anew in its workers, fails there before it takes a task
+        self._idle = [_Worker(self._context, self._theirs, job)]
         self._busy: dict[Future[Outcome], tuple[TaskSpec, _Worker]] = {}
 
     def start(self, task: TaskSpec, needs: Sequence[TaskSpec]) -> None:

@@ -18,6 +18,7 @@ from nwedge.specs.tasks import TaskSpec
 from nwedge.sweep.ledger import now
 
 RUNNING, TURN = "running", ".turn"
+"""Below the directory: the folder of the notes, and the file that is locked where stale ones are replaced."""
 BEAT = 10.0
 """Seconds after which a process that works renews its notes."""
 STALE = 60.0
@@ -45,6 +46,7 @@ class Leases:
     _end: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __enter__(self) -> "Leases":
+        self._clear()
         self._end.clear()
         self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
         self._thread.start()
@@ -92,6 +94,15 @@ class Leases:
         path = self._path(task)
         return path.exists() and not self._is_stale(path)
 
+    def _clear(self) -> None:
+        """Remove the notes that dead processes left, also of tasks that they had finished."""
+        stale = [path for path in (self.directory / RUNNING).glob("*.json") if self._is_stale(path)]
+        if stale:
+            with self._turn():
+                for path in stale:
+                    if self._is_stale(path):
+                        remove(path)
+
     def _create(self, path: Path) -> bool:
         note = {"pid": os.getpid(), "host": socket.gethostname(), "started": now()}
         try:
@@ -130,7 +141,7 @@ class Leases:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        with (self.directory / RUNNING / TURN).open("a") as file:
+        with (self.directory / TURN).open("a") as file:
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield

@@ -114,7 +114,7 @@ class _Sweep:
         self._kept = set(summary.kept)
         self._elsewhere: dict[str, TaskSpec] = {}
         self._looked = 0.0
-        self._ranks = _ranks(by_id)
+        self._ranks = ranks(by_id)
         self._sorter = TopologicalSorter({task.id: task.needs for task in by_id.values()})
         self._ready: list[tuple[tuple[int, int], str]] = []
         self._running: dict[str, TaskSpec] = {}
@@ -191,7 +191,7 @@ class _Sweep:
         self._sorter.done(task.id)
 
 
-def _ranks(by_id: Mapping[str, TaskSpec]) -> dict[str, tuple[int, int]]:
+def ranks(by_id: Mapping[str, TaskSpec]) -> dict[str, tuple[int, int]]:
     """What goes first, smallest first: the tasks on which most others depend, then as they are given."""
     dependents: Counter[str] = Counter()
     for task in by_id.values():
