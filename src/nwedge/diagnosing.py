@@ -16,7 +16,7 @@ from nwedge.landscapes.networks.checkpoints import read_checkpoint, write_checkp
 from nwedge.landscapes.networks.matching import weights_for
 from nwedge.landscapes.networks.network import NetworkLandscape
 from nwedge.landscapes.networks.own import own_network
-from nwedge.report.diagnosis.page import write
+from nwedge.report.diagnosis.document import write
 from nwedge.specs.diagnose import Diagnose
 
 DIAGNOSIS, MODEL = "diagnosis.json", "model.safetensors"
