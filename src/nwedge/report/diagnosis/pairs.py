@@ -117,10 +117,12 @@ def trained(found: Found) -> list[str]:
     """What each trained path says, one sentence each."""
     sentences = []
     for one, other, line, barrier in found.tunnels:
-        what = "low: a tunnel leads around the wall" if barrier <= found.level else "not low"
+        what = "which is low: a tunnel leads around the wall" if barrier <= found.level else "which is not low"
+        if np.isnan(barrier):
+            what = "where the loss is not finite everywhere"
         sentences.append(
             f"{found.labels[one]} to {found.labels[other]}: {words.number(line)} on the straight line, "
-            f"{words.number(barrier)} on the trained path, which is {what}."
+            f"{words.number(barrier)} on the trained path, {what}."
         )
     return sentences
 
