@@ -58,3 +58,8 @@ def test_the_inlined_figure_is_described_and_follows_the_colours_of_the_page():
     for colour, variable in svg.VARIABLES.items():
         assert colour not in page
         assert variable in page
+
+
+def test_the_width_is_that_on_a_page():
+    with style.applied():
+        assert svg.width(svg.encode(draw(), "svg")) == pytest.approx(3 * 96)

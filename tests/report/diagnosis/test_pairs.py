@@ -93,7 +93,7 @@ def test_who_lies_on_the_same_wedge(make, clusters, sentence):
 
 def test_of_many_only_the_first_are_named(make):
     found = read(make([f"n{place}" for place in range(40)], [[2 * one, 2 * one + 1] for one in range(20)]))
-    assert pairs.together(found).endswith(f"2 (n10 and n11) and {20 - LISTED} smaller clusters.")
+    assert pairs.together(found).endswith(f"2 (n10 and n11) and {20 - LISTED} more clusters.")
     assert found.named(range(10)) == "n0, n1, n2, n3, n4 and 5 more"
     assert pairs.clusters(found)[-1] == "n38, n39"
 

@@ -41,7 +41,7 @@ def together(found: Found) -> str:
     if not alone and len(large) == 1:
         return f"Low lines connect {found.every} checkpoints: they lie on one wedge."
     parts = [f"{len(members)} ({found.named(members)})" for members in large[:LISTED]]
-    parts += [f"{len(large) - LISTED} smaller clusters"] if len(large) > LISTED else []
+    parts += [f"{len(large) - LISTED} more clusters"] if len(large) > LISTED else []
     rest = f"; {words.count(len(alone), 'other')} alone" if alone else ""
     return (
         f"The {found.count} checkpoints lie on {len(found.clusters)} wedges: together are {words.listed(parts)}{rest}."

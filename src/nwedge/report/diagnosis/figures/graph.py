@@ -93,13 +93,13 @@ def _label(axes: Axes, text: str, x: float, y: float, *, crowded: bool) -> None:
         turn = math.degrees(math.atan2(y, x)) - (0 if right else 180)
         axes.text(
             1.07 * x, 1.07 * y, text, rotation=turn, rotation_mode="anchor",
-            ha="left" if right else "right", va="center", size=6.5,
+            ha="left" if right else "right", va="center", size=6.5, parse_math=False,
         )  # fmt: skip
         return
     beside = abs(x) > 0.3
     across = ("left" if right else "right") if beside else "center"
     up = "center" if abs(y) < 0.8 else "bottom" if y > 0 else "top"
-    axes.text(1.1 * x, 1.1 * y, text, ha=across, va=up, size=8)
+    axes.text(1.1 * x, 1.1 * y, text, ha=across, va=up, size=8, parse_math=False)
 
 
 def _legend(clusters: Sequence[Sequence[int]]) -> dict[str, Artist]:

@@ -20,8 +20,10 @@ LARGE = 5
 """The most checkpoints whose cells have room for large numbers."""
 SHORT = 4
 """The most characters of labels that are written across rather than upwards."""
-DARK, LIGHT = "#111111", "#fefefe"
+DARK, LIGHT = "#000000", "#fefefe"
 """Of the numbers in cells, whose colours stay in dark mode."""
+BRIGHT = 0.18
+"""The luminance of a cell from which on dark numbers contrast more."""
 BARRIERS = (
     "Blue: the line is low; red: it has a barrier; white: the barrier is at the stated level. Hatched: undefined. "
     "Thin lines part the clusters."
@@ -65,8 +67,8 @@ def figure(
     _part(axes, sizes)
     size = 8 if count <= NUMBERED else 6.5
     across = max(map(len, labels)) <= SHORT and count <= NUMBERED
-    axes.set_xticks(range(count), labels, rotation=0 if across else 90, size=size)
-    axes.set_yticks(range(count), labels, size=size)
+    axes.set_xticks(range(count), labels, rotation=0 if across else 90, size=size, parse_math=False)
+    axes.set_yticks(range(count), labels, size=size, parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     bar = found.colorbar(image, ax=axes, location="bottom", label=quantity, shrink=0.8, aspect=30, pad=0.03)
@@ -88,7 +90,7 @@ def _scale(values: np.ndarray, level: float | None) -> tuple[Normalize, str]:
 def _numbers(axes: Axes, values: np.ndarray, image: Any, say: Callable[[float], str]) -> None:
     for row, column in np.argwhere(np.isfinite(values)):
         shade = image.cmap(image.norm(values[row, column]))
-        bright = np.dot(shade[:3], (0.299, 0.587, 0.114)) > 0.55
+        bright = np.power(shade[:3], 2.2) @ (0.2126, 0.7152, 0.0722) > BRIGHT
         axes.text(
             column,
             row,

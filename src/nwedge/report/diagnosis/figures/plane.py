@@ -51,7 +51,7 @@ def figure(plane: Mapping[str, Any], labels: Sequence[str]) -> Figure:
         axes.plot(across, up, "o", color=style.PAPER, markeredgecolor=style.INK, markersize=7, clip_on=False)
         axes.annotate(
             label, (across, up), (0, 7), textcoords="offset points", ha="center", size=8.5, weight="bold",
-            path_effects=[withStroke(linewidth=2.5, foreground=style.PAPER)],
+            parse_math=False, path_effects=[withStroke(linewidth=2.5, foreground=style.PAPER)],
         )  # fmt: skip
     axes.set_aspect("equal")
     axes.set_xlabel("distance along the line through two of them")

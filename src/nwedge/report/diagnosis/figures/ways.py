@@ -53,7 +53,7 @@ def figure(barriers: Mapping[str, np.ndarray], labels: Sequence[str], level: flo
         style.value_scale(axes, np.append(every.ravel(), level), decades=3, across=True)
     else:
         axes.text(0.5, 0.5, "no barrier is defined", transform=axes.transAxes, ha="center", va="center")
-    axes.set_yticks(rows, labels, size=6.5 if tight else 8)
+    axes.set_yticks(rows, labels, size=6.5 if tight else 8, parse_math=False)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("barrier (nats)")
