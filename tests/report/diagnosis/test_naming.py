@@ -11,6 +11,7 @@ from nwedge.report.diagnosis.naming import LONGEST, labels
         (["/runs/only/model.pt"], ["model.pt"]),
         (["runs/a/model.pt", "runs/b/model.pt"], ["a", "b"]),
         (["runs/a/model.pt", "runs/b/other.pt"], ["a/model.pt", "b/other.pt"]),
+        (["runs/a-1/model.pt", "runs/b/model.pt"], ["a-1", "b"]),
         (["/a", "/b"], ["a", "b"]),
         (["/a", "b"], ["/a", "b"]),
         (["seed-0-final", "seed-1-final"], ["seed-0", "seed-1"]),

@@ -133,7 +133,7 @@ def test_the_ways_from_the_best_are_in_the_order_of_the_others(five, with_statis
 
 def test_alignment_counts_low_lines_before_and_after(five):
     five["aligned_barriers"] = [0, 0.09, 0.01, 0.02, 0.9]
-    assert "Of 4 lines to the best checkpoint, <b>a</b> & co, 2 are low" in pairs.alignment(read(five))
+    assert "Of 4 lines to the best checkpoint (<b>a</b> & co) 2 are low" in pairs.alignment(read(five))
     assert "and 3 once the hidden units" in pairs.alignment(read(five))
     five["aligned_barriers"] = None
     assert pairs.alignment(read(five)).startswith("Nothing was aligned")

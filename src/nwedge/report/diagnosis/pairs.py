@@ -1,5 +1,6 @@
 """What pairs of checkpoints are to each other, in words and tables: barriers, tunnels, disagreement, angles."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ def clusters(found: Found) -> list[str]:
 
 def extremes(found: Found, values: Float[np.ndarray, "n n"], say: Callable[[float], str] = words.number) -> str:
     """The least and the greatest of the pairs, and how many are undefined."""
-    pairs = np.argwhere(np.triu(np.ones_like(values, dtype=bool), 1))
+    pairs = list(itertools.combinations(range(found.count), 2))
     known = [(float(values[i, j]), i, j) for i, j in pairs if np.isfinite(values[i, j])]
     missing = len(pairs) - len(known)
     undefined = [f"{missing} of {words.count(len(pairs), 'pair')} undefined"] if missing else []
@@ -106,7 +107,7 @@ def alignment(found: Found) -> str:
         )
     before, after = (int((ways(found)[way] <= found.level).sum()) for way in (LINE, AFTER))
     return (
-        f"Of {words.count(len(found.others), 'line')} to the best checkpoint, {found.labels[found.best]}, {before} "
+        f"Of {words.count(len(found.others), 'line')} to the best checkpoint ({found.labels[found.best]}) {before} "
         f"{'is' if before == 1 else 'are'} low as the checkpoints stand, and {after} once the hidden units of the "
         "others are in the closest order. Where a wall vanishes, two checkpoints differ mostly by the numbering of "
         "their units; where it stays, they are different solutions, or the search for the order stopped too early."

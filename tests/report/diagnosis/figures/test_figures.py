@@ -266,7 +266,13 @@ def test_a_plane_without_a_number_gives_a_sentence(five, undefined):
 
 @pytest.mark.parametrize(
     ("values", "first", "last"),
-    [([0.011, 0.9], 0.01, 1), ([0.0, 0.02, 3.0], 0.02, 5), ([3e-4, 7.0], 2e-4, 10), ([1e-30, 1.0], 1e-5, 1)],
+    [
+        ([0.011, 0.9], 0.01, 1),
+        ([0.0, 0.02, 3.0], 0.02, 5),
+        ([3e-4, 7.0], 2e-4, 10),
+        ([1e-30, 1.0], 1e-5, 1),
+        ([1e-30, 1.5], 1e-5, 3),
+    ],
 )
 def test_positive_losses_have_levels_at_round_numbers_on_a_logarithmic_scale(values, first, last):
     levels, norm = plane._levels(np.array(values))
@@ -285,6 +291,16 @@ def test_other_losses_have_even_levels_that_hold_them(values):
 
 
 # all of them
+
+
+def test_heat_maps_go_cluster_by_cluster(five):
+    found, drawn = read(five), document._figures(read(five))
+    for name, values in (("barriers", found.barriers), ("angles", found.angles), ("disagreement", found.disagreement)):
+        axes = draw(drawn[name]).axes[0]
+        order = [found.labels.index(label.get_text()) for label in axes.get_yticklabels()]
+        assert order == [0, 2, 3, 1, 4]
+        shown = np.ma.filled(axes.images[0].get_array(), 0)
+        np.testing.assert_allclose(shown, values[order][:, order] * (100 if name == "disagreement" else 1))
 
 
 def test_names_are_no_formulas(make):

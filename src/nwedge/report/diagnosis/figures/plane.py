@@ -22,7 +22,7 @@ DECADES = 5
 """Of the loss that are shown at most, counted from the highest."""
 NARROW = 3
 """The ratio of highest to lowest loss below which the scale is linear."""
-STEPS = ([1, 2, 5], [1, 3], [1])
+STEPS = ([1, 2, 5], [1, 3])
 MOST = 16
 """Levels; the first of the steps is taken that has no more of them."""
 
