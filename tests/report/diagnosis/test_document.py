@@ -127,7 +127,7 @@ def test_alternative_texts_hold_the_main_numbers(pages, with_statistics):
     found = read(with_statistics)
     assert texts == {describing.label(name, found) for name in DRAWN["five"]}
     everything = " ".join(filter(None, texts))
-    assert "greedy soup 95.5\xa0% [94.5\xa0%, 96.5\xa0%] (recommended)" in everything
+    assert "greedy soup 95.5\xa0% [94.5\xa0%,\xa096.5\xa0%] (recommended)" in everything
     for name, say in (("barriers", words.number), ("angles", words.degrees), ("disagreement", words.percent)):
         pairs = [with_statistics[name][i][j] for i in range(5) for j in range(i)]
         assert f"from {say(min(pairs))} (" in everything

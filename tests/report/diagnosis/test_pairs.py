@@ -174,5 +174,5 @@ def test_the_prediction_is_held_against_the_measurement(five, predicted, measure
 def test_curvatures_are_in_the_order_of_their_size(five):
     found = read(five)
     assert alone.thresholds(found) == ["0.01", "0.1", "1"]
-    assert alone.rows(found)[0]["short"] == ["40.9 ± 6.2", "3.0 ± 0.01", "0.0 ± 0"]
+    assert alone.rows(found)[0]["short"] == ["40.9\xa0±\xa06.2", "3.0\xa0±\xa00.01", "0.0\xa0±\xa00"]
     assert [row["width"] for row in alone.rows(found)][:2] == ["at least 90°", "41.0°"]

@@ -64,4 +64,4 @@ def _counted(count: Any, error: Any) -> str:
     """A number of directions with its standard error."""
     if not words.defined(count):
         return "undefined"
-    return f"{count:,.1f} ± {words.number(error, 2)}"
+    return f"{count:,.1f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{words.number(error, 2)}"

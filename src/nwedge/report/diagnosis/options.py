@@ -75,12 +75,16 @@ def rows(found: Found) -> list[dict[str, Any]]:
 
 
 def scores(one: Mapping[str, Any]) -> dict[str, str]:
-    """Accuracy, loss and calibration error, each with its interval."""
+    """Accuracy, loss and calibration error, each with its interval, between which alone a line may break."""
     say = {"accuracy": words.percent, "loss": words.number, "ece": words.number}
     return {
-        name: f"{how(one[name]['value'])} {words.interval(one[name]['interval'], how)}".strip()
+        name: f"{how(one[name]['value'])} {_unbroken(words.interval(one[name]['interval'], how))}".strip()
         for name, how in say.items()
     }
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _row(found: Found, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
