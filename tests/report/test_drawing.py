@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import BrokenExecutor
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -9,14 +10,15 @@ import pytest
 
 from nwedge._files import StoreError
 from nwedge.report import drawing
-from nwedge.report.figures import style
+from nwedge.report.figures import DRAWINGS, style
 
 
 @pytest.fixture
-def figures(datasets, rows) -> dict[str, tuple]:
-    """Two figures, what each takes."""
+def figures(datasets, rows) -> dict[str, drawing.Draw]:
+    """Two figures, what draws each."""
     return {
-        claim: (datasets[claim], [row for row in rows if row["claim"] == claim]) for claim in ("tunnels", "two-halves")
+        claim: partial(DRAWINGS[claim].figure, datasets[claim], [row for row in rows if row["claim"] == claim])
+        for claim in ("tunnels", "two-halves")
     }
 
 

@@ -51,8 +51,15 @@ def test_two_figures_on_a_page_share_no_id_and_keep_their_links():
 def test_the_inlined_figure_is_described_and_follows_the_colours_of_the_page():
     with style.applied():
         page = svg.inline(svg.encode(draw(), "svg"), "one", 'a "quoted" <label>')
-    assert page.startswith('<svg role="img" aria-label="a &quot;quoted&quot; &lt;label&gt;" style="min-width: 216px"')
+    assert page.startswith(
+        '<svg role="img" aria-label="a &quot;quoted&quot; &lt;label&gt;" style="min-width: 216px; max-width: 374px"'
+    )
     assert "<?xml" not in page
     for colour, variable in svg.VARIABLES.items():
         assert colour not in page
         assert variable in page
+
+
+def test_the_width_is_that_on_a_page():
+    with style.applied():
+        assert svg.width(svg.encode(draw(), "svg")) == pytest.approx(3 * 96)

@@ -78,3 +78,34 @@ def test_counts_agree_with_their_noun():
     assert words.count(1, "seed") == "1 seed"
     assert words.count(1000, "seed") == "1,000 seeds"
     assert words.count(12, "optimum") == "12 optima"
+
+
+@pytest.mark.parametrize(
+    ("value", "share", "angle"),
+    [(0.12345, "12.3\xa0%", "0.1°"), (1, "100.0\xa0%", "1.0°"), (-0.5, "−50.0\xa0%", "−0.5°")],
+)
+def test_shares_and_angles_have_one_digit_after_the_point(value, share, angle):
+    assert (words.percent(value), words.degrees(value)) == (share, angle)
+
+
+def test_undefined_shares_and_angles_say_so():
+    assert {words.percent(None), words.percent(float("nan")), words.degrees(None)} == {"undefined"}
+
+
+def test_an_interval_is_said_as_its_ends_are():
+    assert words.interval([0.5, 0.75], words.percent) == "[50.0\xa0%, 75.0\xa0%]"
+
+
+@pytest.mark.parametrize(
+    ("things", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (list("abc"), "a, b and c")]
+)
+def test_a_list_has_an_and_before_the_last(things, text):
+    assert words.listed(things) == text
+
+
+def test_fewer_digits_can_be_asked_for():
+    assert (words.number(0.123456, 2), words.number(1.04, 2)) == ("0.12", "1")
+
+
+def test_passes_are_no_passs():
+    assert (words.count(1, "pass"), words.count(4, "pass")) == ("1 pass", "4 passes")

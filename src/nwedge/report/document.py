@@ -1,14 +1,13 @@
 """The report: one figure per claim and one self-contained page, from stored results alone."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nwedge._files import whole
-from nwedge.report import counted, drawing, overview, parting, provenance, surface, svg, swept, tables, words
+from nwedge.report import counted, drawing, overview, page, parting, provenance, surface, svg, swept, tables, words
 from nwedge.report.figures import DRAWINGS, intrinsic_dimension
 from nwedge.report.figures import fit as fitted
 from nwedge.report.figures import sweep as varied
@@ -16,12 +15,13 @@ from nwedge.report.results import Results, read
 from nwedge.specs.claims import CLAIMS, Claim
 from nwedge.specs.tasks import ClaimSpec
 
-REPORT, FIGURES = "report.html", "figures"
 TEMPLATE = "report.html.j2"
 SHEETS = "m-tunnels"
 """The claim whose section shows the surfaces."""
 MATCHING, NEEDS = "intrinsic-dimension", ("sections", "short-directions")
 """The claim whose figure shows numbers of two others, and these."""
+FIT, SWEEP = "fit", "sweep"
+"""The names of the figures of the fit and of a sweep; those of the claims have their ids."""
 COUNTED, NETWORK = "short-directions", "network"
 """The claim and the landscape whose counts stand in a table beside the published ones."""
 
@@ -44,26 +44,21 @@ def write(directory: Path, results: Results | None = None) -> Path:
     results = results or read(directory)
     texts = {claim.id: claim for claim in CLAIMS}
     asked, columns = overview.asked(results), overview.columns(results)
-    environment = Environment(
-        loader=PackageLoader("nwedge.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     surfaces = _surfaces(results) if SHEETS in asked else []
-    figures = drawing.files(_figures(asked, results), directory / FIGURES)
-    page = environment.get_template(TEMPLATE).render(
+    figures = drawing.files(_figures(asked, results), directory / page.FIGURES)
+    return page.write(
+        directory / page.REPORT,
+        TEMPLATE,
         summary=tables.summary(results.verdicts),
         columns=[{"name": name, "title": words.title(name)} for name in columns],
         overview=overview.rows(results, columns),
         judged=bool(results.verdicts),
         sections=[_section(claim, texts.get(claim), results, figures.get(claim)) for claim in asked],
         replication=not swept.is_sweep(results),
-        sweep=_sweep(asked, figures.get(drawing.SWEEP)),
+        sweep=_sweep(asked, figures.get(SWEEP)),
         sheets=SHEETS,
         surfaces=surfaces,
-        fit=_fit(results, figures.get(drawing.FIT)),
+        fit=_fit(results, figures.get(FIT)),
         lacking=parting.missing(asked, results.datasets),
         facts=provenance.facts(results),
         seeds=provenance.seeds(results),
@@ -75,20 +70,18 @@ def write(directory: Path, results: Results | None = None) -> Path:
         failed=len(results.failures),
         damaged=results.damaged,
     )
-    path = directory / REPORT
-    with whole(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
 
 
-def _figures(asked: Sequence[str], results: Results) -> dict[str, tuple[Any, ...]]:
+def _figures(asked: Sequence[str], results: Results) -> dict[str, drawing.Draw]:
     """What there is to draw, by the name of the figure."""
     claims = [claim for claim in asked if claim in DRAWINGS and results.datasets.get(claim)]
-    found: dict[str, tuple[Any, ...]] = {claim: (_drawn(claim, results), _verdicts(claim, results)) for claim in claims}
+    found: dict[str, drawing.Draw] = {
+        claim: partial(DRAWINGS[claim].figure, _drawn(claim, results), _verdicts(claim, results)) for claim in claims
+    }
     if results.fit is not None:
-        found[drawing.FIT] = (results.fit,)
+        found[FIT] = partial(fitted.figure, results.fit)
     rows = swept.rows(results)
-    return found | {drawing.SWEEP: (rows,)} if rows else found
+    return found | {SWEEP: partial(varied.figure, rows)} if rows else found
 
 
 def _verdicts(claim: str, results: Results) -> list[Mapping[str, Any]]:
@@ -149,7 +142,7 @@ def _fit(results: Results, figure: bytes | None) -> dict[str, Any] | None:
         return None
     landscapes = parting.landscapes(results.fit)
     label = f"The number s of short directions by experiment, on {', '.join(one['title'] for one in landscapes)}"
-    inlined = svg.inline(figure, drawing.FIT, label)
+    inlined = svg.inline(figure, FIT, label)
     return {"figure": inlined, "caption": fitted.CAPTION, "landscapes": landscapes}
 
 
@@ -158,7 +151,7 @@ def _sweep(asked: Sequence[str], figure: bytes | None) -> dict[str, str] | None:
     if figure is None:
         return None
     label = f"The statistic of {asked[0]} against each setting that is varied"
-    return {"figure": svg.inline(figure, drawing.SWEEP, label), "caption": varied.CAPTION}
+    return {"figure": svg.inline(figure, SWEEP, label), "caption": varied.CAPTION}
 
 
 def _surfaces(results: Results) -> list[dict[str, str]]:

@@ -15,8 +15,8 @@ NO_METADATA = {"svg": {"Date": None, "Creator": None, "Format": None, "Type": No
 VARIABLES = {style.INK: "var(--ink)", style.MUTED: "var(--muted)", style.PAPER: "var(--paper)"}
 """The custom properties of the page that take the place of a figure's neutral colours."""
 
-SMALLEST = 0.75
-"""The scale below which a figure is scrolled rather than shrunk."""
+SMALLEST, LARGEST = 0.75, 1.3
+"""The scales below which a figure is scrolled rather than shrunk, and beyond which it is not enlarged."""
 
 
 def encode(figure: Figure, kind: str) -> bytes:
@@ -42,9 +42,14 @@ def inline(svg: bytes, prefix: str, label: str) -> str:
     text = text.replace("url(#", f"url(#{prefix}-")
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
-    width = float(re.search(r'width="([\d.]+)pt"', text)[1]) * 96 / 72  # pyright: ignore[reportOptionalSubscript]
-    head = f'<svg role="img" aria-label="{html.escape(label)}" style="min-width: {width * SMALLEST:.0f}px"'
+    bounds = f"min-width: {width(svg) * SMALLEST:.0f}px; max-width: {width(svg) * LARGEST:.0f}px"
+    head = f'<svg role="img" aria-label="{html.escape(label)}" style="{bounds}"'
     return text.replace("<svg", head, 1)
+
+
+def width(svg: bytes) -> float:
+    """The width of an SVG, as written by matplotlib, in pixels of a page."""
+    return float(re.search(rb'width="([\d.]+)pt"', svg)[1]) * 96 / 72  # pyright: ignore[reportOptionalSubscript]
 
 
 def _rounded(path: re.Match[bytes]) -> bytes:

@@ -1,7 +1,7 @@
 """Numbers, landscapes and outcomes in words that a reader knows."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeGuard
 
 KINDS = ("toy", "network", "control")
@@ -61,24 +61,34 @@ def defined(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not math.isnan(value)
 
 
-def number(value: Any) -> str:
-    """A number with three significant digits; null and NaN are "undefined"."""
+def number(value: Any, digits: int = 3) -> str:
+    """A number with three significant digits, or others; null and NaN are "undefined"."""
     if not defined(value):
         return "undefined"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if isinstance(value, int) or (value == round(value) and abs(value) < 1e6):
         return f"{round(value):,}".replace("-", "−")
-    mantissa, _, exponent = f"{value:.3g}".partition("e")
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
     text = f"{mantissa}e{int(exponent)}" if exponent else mantissa
     return text.replace("-", "−")
 
 
-def interval(bounds: Any) -> str:
-    """An interval as [low, high]; empty where it is undefined."""
+def percent(share: Any) -> str:
+    """A share in percent with one digit after the point; null and NaN are "undefined"."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%".replace("-", "−") if defined(share) else "undefined"
+
+
+def degrees(angle: Any) -> str:
+    """An angle in degrees with one digit after the point; null and NaN are "undefined"."""
+    return f"{angle:.1f}°".replace("-", "−") if defined(angle) else "undefined"
+
+
+def interval(bounds: Any, say: Callable[[Any], str] = number) -> str:
+    """An interval as [low, high], each end as `say` says it; empty where it is undefined."""
     if not bounds or not all(defined(bound) for bound in bounds):
         return ""
-    return f"[{', '.join(map(number, bounds))}]"
+    return f"[{', '.join(map(say, bounds))}]"
 
 
 def duration(seconds: float) -> str:
@@ -88,10 +98,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-PLURALS = {"optimum": "optima"}
+PLURALS = {"optimum": "optima", "pass": "passes"}
 """Of nouns that take no s."""
 
 
 def count(amount: int, noun: str) -> str:
     """An amount with its noun, in the plural where it is not one."""
     return f"{amount:,} {noun if amount == 1 else PLURALS.get(noun, noun + 's')}"
+
+
+def listed(things: Sequence[str]) -> str:
+    """Things as a list with "and" before the last."""
+    return " and ".join(filter(None, [", ".join(things[:-1]), *things[-1:]]))

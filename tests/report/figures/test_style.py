@@ -63,6 +63,13 @@ def test_the_scale_follows_the_span_and_shows_every_value(axes, values, scale):
     assert all(bottom <= value <= top for value in finite)
 
 
+def test_a_scale_across_a_panel_is_that_of_a_vertical_one(axes):
+    style.value_scale(axes, np.array([0.0, 2.0]), decades=3, across=True)
+    assert (axes.get_xscale(), axes.get_yscale()) == ("symlog", "linear")
+    assert list(axes.get_xticks()) == [0.0, 1.0, 0.1, 0.01, 0.001]
+    assert axes.get_xlim()[1] > 2
+
+
 def test_zero_has_a_tick_of_its_own_below_the_decades(axes):
     style.value_scale(axes, np.array([0.0, 2.0]), decades=3)
     assert list(axes.get_yticks()) == [0.0, 1.0, 0.1, 0.01, 0.001]

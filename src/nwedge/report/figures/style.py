@@ -146,34 +146,36 @@ def curves(axes: Axes, places: np.ndarray, values: np.ndarray, colour: str, dash
     axes.plot(places.mean(0), rows.mean(0), color=colour, linewidth=2.0, linestyle=dashes)
 
 
-def value_scale(axes: Axes, values: np.ndarray, *, decades: int) -> None:
-    """A vertical scale for losses: linear within a factor 30, logarithmic beyond, linear again below `decades` decades.
+def value_scale(axes: Axes, values: np.ndarray, *, decades: int, across: bool = False) -> None:
+    """A scale for losses: linear within a factor 30, logarithmic beyond, linear again below `decades` decades.
 
-    So a loss of exactly 0 is drawn at 0, and nothing is cut off.
+    So a loss of exactly 0 is drawn at 0, and nothing is cut off. The scale is vertical, or `across` the panel.
     """
     finite = values[np.isfinite(values)]
     if finite.size == 0 or finite.max() <= 0 or finite.min() < 0:
         return
+    set_scale, set_limits = (axes.set_xscale, axes.set_xlim) if across else (axes.set_yscale, axes.set_ylim)
+    axis = axes.xaxis if across else axes.yaxis
     low, top = finite.min(), finite.max()
     highest = int(np.floor(np.log10(top)))
     if low > top / 30:
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        set_limits(0, None)
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         return
     least = 10.0 ** (highest - decades)
     if low >= least:
-        axes.set_yscale("log")
+        set_scale("log")
         lowest = int(np.floor(np.log10(low)))
         ticks: list[float] = []
-        axes.set_ylim(low / 1.5, top * 1.5)
+        set_limits(low / 1.5, top * 1.5)
     else:
-        axes.set_yscale("symlog", linthresh=least, linscale=0.7)
+        set_scale("symlog", linthresh=least, linscale=0.7)
         lowest = highest - decades
         ticks = [0.0]
-        axes.set_ylim(-0.25 * least, top * 1.6)
+        set_limits(-0.25 * least, top * 1.6)
     every = 1 if highest - lowest <= 4 else 2
     ticks += [10.0**power for power in range(highest, lowest - 1, -every)]
-    _ticks(axes.yaxis, ticks)
+    _ticks(axis, ticks)
 
 
 def step_scale(axes: Axes, steps: np.ndarray) -> None:

@@ -1,0 +1,1 @@
+"""The page of a diagnosis of checkpoints, from its JSON alone."""
