@@ -1,10 +1,8 @@
 """What tasks took in a directory of `nwedge replicate`, and a model of it: an overhead, and operations at a rate."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +15,7 @@ from nwedge.plan import Plan
 from nwedge.specs.cost import Cost, count, total
 from nwedge.specs.landscapes import NetworkSpec
 from nwedge.specs.tasks import GroupSpec, TaskSpec
-from nwedge.sweep.ledger import JOURNAL, Books, Durations
+from nwedge.sweep.ledger import Books, Durations, kind_of
 
 SEARCHED = 1 / 3
 """The share of its bound that a search is taken to add where none has been measured: as `nwedge count` says."""
@@ -55,21 +53,20 @@ class Measured:
             StoreError: it holds no plan, no finished task, or tasks that have other names in this version.
         """
         plan = Plan.read(directory)
-        if not (directory / JOURNAL).exists():
+        entries = Books(directory).journal()
+        if not entries:
             raise StoreError(f"no task of {directory} has ended yet: wait until one has")
-        entries = [json.loads(line) for line in (directory / JOURNAL).read_text(encoding="utf-8").splitlines()]
         known = {task.id for task in plan.tasks}
         if any(need not in known for task in plan.tasks for need in task.needs):
             raise StoreError(f"{directory} was made by a version that names its tasks otherwise: make it anew")
-        first, last = (datetime.fromisoformat(entries[at]["finished"]) for at in (0, -1))
         return cls(
             directory=directory.name,
             preset=plan.arguments["preset"],
             tasks=plan.tasks,
-            seconds={entry["id"]: entry["seconds"] for entry in entries if entry["id"] in known},
-            strangers=sum(entry["id"] not in known for entry in entries),
-            span=(last - first).total_seconds() + entries[0]["seconds"],
-            durations=Books(directory).durations(),
+            seconds={entry.id: entry.seconds for entry in entries if entry.id in known},
+            strangers=sum(entry.id not in known for entry in entries),
+            span=(entries[-1].finished - entries[0].finished).total_seconds() + entries[0].seconds,
+            durations=Durations.of(entries),
         )
 
     @property
@@ -175,7 +172,7 @@ def passes(tasks: Sequence[TaskSpec]) -> Cost:
 def _guess(task: TaskSpec, measured: Measured, model: Model) -> float:
     if isinstance(task.landscape, NetworkSpec):
         return model.seconds(task)
-    mean = measured.durations.of([task])
+    mean = measured.durations.left({kind_of(task): 1})
     assert mean is not None
     return mean
 

@@ -27,8 +27,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Entry:
-    """A task that has finished: its folder, its landscape, the seconds that it took, and when it ended."""
+    """A task that has finished: its id, folder and landscape, the seconds that it took, and when it ended."""
 
+    id: str
     folder: str
     landscape: str
     seconds: float
@@ -118,7 +119,8 @@ class Books:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 entry = json.loads(line)
                 finished = datetime.fromisoformat(entry["finished"])
-                found.append(Entry(entry["folder"], entry["landscape"], float(entry["seconds"]), finished))
+                of = entry["id"], entry["folder"], entry["landscape"]
+                found.append(Entry(*of, float(entry["seconds"]), finished))
         return found
 
     def _failure(self, task: TaskSpec) -> Path:
