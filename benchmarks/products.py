@@ -14,6 +14,7 @@ from benchmarks.timing import Timing, compare
 from nwedge import NetworkLandscape, evaluate, gradient, hvp
 from nwedge._random import derive
 from nwedge.landscapes.networks import architectures, data
+from nwedge.methods.curvature import SmoothedHessian
 
 BATCH = 128
 """Examples of a step of training."""
@@ -30,6 +31,7 @@ class Products:
         size: its weights and the operations of a pass.
         examples: that all is evaluated on.
         timing: median seconds of a Hessian-vector product (`this`), a gradient (`naive`) and a loss (`floor`).
+        kept: those of a product on the graph that `short_directions` keeps (`this`) and of a loss (`floor`).
         operators: that torch runs for a gradient on a minibatch: at least one kernel each on a GPU; views are left out.
     """
 
@@ -37,6 +39,7 @@ class Products:
     size: Size
     examples: int
     timing: Timing
+    kept: Timing
     operators: int
 
 
@@ -67,10 +70,12 @@ def _of(name: str, model: nn.Module, x: torch.Tensor, y: torch.Tensor, few: int 
         lambda: evaluate(landscape, point),
         rounds=5,
     )
+    hessian = SmoothedHessian(landscape, point[0], generator=derive(4))
+    kept = compare(name, lambda: hessian.products(vector), floor=lambda: evaluate(landscape, point), rounds=5)
     batch = whole.minibatch(derive(3))
     with _Operators() as seen:
         gradient(batch, point)
-    return Products(name, measured(model, tuple(x.shape[1:])), landscape.examples, timing, seen.count)
+    return Products(name, measured(model, tuple(x.shape[1:])), landscape.examples, timing, kept, seen.count)
 
 
 class _Operators(TorchDispatchMode):

@@ -1,12 +1,16 @@
 """The README's examples run, its commands exist, and its picture is there."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from nwedge.cli import _parse
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.presets import PRESETS
+from nwedge.specs.sweep import Sweep
+from nwedge.specs.tasks import ClaimSpec
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -51,3 +55,13 @@ def test_the_table_of_results_names_every_claim_and_landscape() -> None:
         assert f"`{claim.id}`" in README
     for subject in (subject for members in PRESETS["digits"].subjects.values() for subject in members):
         assert f"`{subject.name}`" in README
+
+
+def test_the_sweep_is_one_that_can_be_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = re.findall(r"^nwedge (sweep (?:.*\\\n)*.*)", README, flags=re.MULTILINE)
+    (tmp_path / "models.py").write_text("def build(width): ...\ndef data(): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = _parse(shlex.split(command.replace("\\\n", " ")))
+    assert isinstance(arguments, Sweep)
+    assert len(arguments.combinations()) == 6
+    assert len({task.seed for task in arguments.tasks() if isinstance(task, ClaimSpec)}) == 10

@@ -117,15 +117,13 @@ def _obey(command: Any) -> int:
 
 
 def _study(arguments: Replicate | Sweep) -> int:
-    try:
-        arguments.tasks()  # what is wrong with the arguments is said before anything heavy is imported
-        from nwedge.study import carry_out, prepare
+    from nwedge.study import carry_out, prepare
+    from nwedge.sweep.work import WorkersError
 
+    try:
         plan = prepare(arguments)
     except ValueError as error:
         raise BadArguments(str(error)) from error
-    from nwedge.sweep.work import WorkersError
-
     try:
         return FAILED if carry_out(arguments, plan).summary.failed else DONE
     except WorkersError as error:

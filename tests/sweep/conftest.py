@@ -1,6 +1,7 @@
 """Small chains of tasks, and an executor that logs what it does and whose numbers depend on its inputs."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from nwedge.specs.configs import NoObstaclesConfig
 from nwedge.specs.landscapes import ControlSpec
 from nwedge.specs.tasks import OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, TaskSpec, TrainSpec
 from nwedge.store import Result, Store
+
+SECONDS = 90
 
 
 class Tasks:
@@ -54,6 +57,19 @@ class Executor:
             return Result(xr.Dataset({"value": ((), number)}), {"points": np.full((2, 3), float(number))})
         total = sum(one.weights["points"].sum() + float(one.dataset["value"]) for one in inputs.values())
         return Result(xr.Dataset({"value": ((), number + total)}))
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], bool]], None]:
+    """Waits until something is so, and fails after a minute and a half."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + SECONDS
+        while not condition():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture

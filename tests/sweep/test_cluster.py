@@ -3,8 +3,7 @@
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from nwedge.sweep.work import WorkersError
 
 pytest.importorskip("ray")
 HERE = Path(__file__).parent
-SECONDS = 90
 
 import ray  # noqa: E402
 from ray.cluster_utils import Cluster  # noqa: E402
@@ -61,13 +59,6 @@ def values(tasks, store: Store) -> dict[str, float]:
     return {task.id: float(store.read(task).dataset["value"]) for task in tasks}
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 def test_results_are_those_of_this_process_and_failures_are_recorded(nodes: Nodes, tmp_path: Path) -> None:
     import sweep_work
 
@@ -92,7 +83,7 @@ def test_results_are_those_of_this_process_and_failures_are_recorded(nodes: Node
     assert len(summary.done) == len(tasks) - 3
 
 
-def test_a_node_that_is_lost_loses_no_task(nodes: Nodes, tmp_path: Path) -> None:
+def test_a_node_that_is_lost_loses_no_task(nodes: Nodes, tmp_path: Path, wait_for) -> None:
     import sweep_work
 
     tasks, store = sweep_work.chain(4), Store(tmp_path / "out")

@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,13 +65,6 @@ def drivers(tmp_path, monkeypatch) -> Drivers:
     return Drivers(tmp_path)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def test_two_at_once_do_each_task_once(drivers):
     processes = [drivers.start(), drivers.start(workers=2)]
     said = [process.communicate(timeout=120)[0].split() for process in processes]
@@ -86,7 +77,7 @@ def test_two_at_once_do_each_task_once(drivers):
     assert os.listdir(drivers.out / "running") == []
 
 
-def test_what_a_dead_one_leaves_the_other_does(drivers):
+def test_what_a_dead_one_leaves_the_other_does(drivers, wait_for):
     held = drivers.tasks[0]
     (drivers.folder / f"wait-{held.id}").touch()
     victim = drivers.start()

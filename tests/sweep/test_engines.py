@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -59,13 +58,6 @@ def checksums(tasks, store: Store) -> dict[str, bytes]:
     return {id: pickle.dumps((one.dataset.to_dict(), dict(one.weights))) for id, one in results.items()}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def runs(pid: int) -> bool:
     """Whether a process is there that is no zombie."""
     try:
@@ -88,7 +80,7 @@ def test_the_results_are_the_same_for_any_number_of_workers(tmp_path):
     assert found[0] == found[1]
 
 
-def test_workers_do_the_tasks_side_by_side_with_their_threads(work, store):
+def test_workers_do_the_tasks_side_by_side_with_their_threads(work, store, wait_for):
     tasks = first, second, *_ = work.chain()
     environment = dict(os.environ)
     waiting = work.tell("wait", second)
@@ -138,7 +130,7 @@ def test_a_worker_that_dies_is_replaced_and_a_task_that_kills_it_twice_has_faile
     assert run(tasks, store, work.execute, workers=2).done == [claims[3].id]
 
 
-def test_a_worker_that_dies_while_it_is_idle_is_replaced(work, store):
+def test_a_worker_that_dies_while_it_is_idle_is_replaced(work, store, wait_for):
     pool = WorkerPool(Job(store.directory, work.execute, 1, {}), 2)
     first, second, *_ = work.chain()
     try:
@@ -214,7 +206,7 @@ def start(command: list[str]) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_however_it_is_ended_no_worker_stays_and_the_same_command_goes_on(tmp_path, work, number):
+def test_however_it_is_ended_no_worker_stays_and_the_same_command_goes_on(tmp_path, work, number, wait_for):
     tasks, out = work.chain(), tmp_path / "out"
     others = [task for task in tasks if task != tasks[2]]
     waiting = work.tell("wait", tasks[2])  # one worker is at work, the other idle

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from nwedge.specs.claims import CLAIMS
-from nwedge.specs.execution import Execution, check_known
+from nwedge.specs.execution import LEAST_SEEDS, Execution, check_known
 from nwedge.specs.landscapes import BACKENDS, TORCH
 from nwedge.specs.presets import PRESETS, QUICK_SEEDS, Place, expand
 from nwedge.specs.tasks import TaskSpec
@@ -37,8 +37,10 @@ class Selection:
         check_known("landscape", self.landscapes, KINDS + names)
         if not self.landscapes:
             raise ValueError(f"--landscapes needs at least one name; valid: {', '.join(KINDS + names)}")
-        if self.seeds is not None and self.seeds < 2:
-            raise ValueError(f"--seeds must be at least 2, since an interval needs two values; got {self.seeds}")
+        if self.seeds is not None and self.seeds < LEAST_SEEDS:
+            raise ValueError(
+                f"--seeds must be at least {LEAST_SEEDS}, since an interval needs two values; got {self.seeds}"
+            )
 
     def tasks_in(self, place: Place) -> tuple[TaskSpec, ...]:
         """The tasks to be done, inputs first, with the landscapes in a place.

@@ -106,13 +106,13 @@ class Leases:
     def _create(self, path: Path) -> bool:
         note = {"pid": os.getpid(), "host": socket.gethostname(), "started": now()}
         try:
-            if not path.parent.is_dir():
-                path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-        except FileExistsError as error:
-            if path.exists() or path.parent.is_dir():  # the note of another process, perhaps dropped meanwhile
-                return False
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            return False
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

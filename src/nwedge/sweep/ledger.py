@@ -87,8 +87,8 @@ class Books:
     def finish(self, task: TaskSpec, seconds: float) -> None:
         """Forget an earlier failure of the task and add its duration to the journal."""
         remove(self._failure(task))
-        of = dict(zip(("folder", "landscape"), kind_of(task), strict=True))
-        entry = {"id": task.id, **of, "seconds": round(seconds, 3), "finished": now()}
+        kind = {"folder": task.folder, "landscape": task.landscape.name}
+        entry = {"id": task.id, **kind, "seconds": round(seconds, 3), "finished": now()}
         try:
             with (self.directory / JOURNAL).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")

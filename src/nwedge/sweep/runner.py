@@ -91,6 +91,8 @@ def run(
     if engine is None:
         engine = InProcess if workers == 1 else functools.partial(WorkerPool, workers=workers)
     summary = Summary(kept=_kept(by_id.values(), store, report))
+    if len(summary.kept) == len(by_id):
+        return summary
     with Leases(store.directory) as leases, contextlib.closing(engine(job)) as started:
         _Sweep(by_id, store, started, leases, summary, report).run()
     return summary

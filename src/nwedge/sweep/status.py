@@ -16,8 +16,6 @@ from nwedge.sweep.ledger import Books, Durations, describe, duration, kind_of
 from nwedge.sweep.state import State, state
 
 COLUMNS = ("done", "running", "failed", "missing")
-
-
 EVERY = 5.0
 """Seconds between looks."""
 LATELY = timedelta(minutes=10)
