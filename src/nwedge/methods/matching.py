@@ -9,9 +9,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Generator, Tensor
 
 from nwedge.landscapes.networks.axes import Axes
-from nwedge.landscapes.networks.axis_calls import Labels
 from nwedge.landscapes.networks.permutations import Group, Order, Permutations, Place
-from nwedge.landscapes.networks.tracing import Pass, Tensors, watch_pair
+from nwedge.landscapes.networks.tracing import Pass, Result, Tensors, watch_pair
 
 GAIN = 1e-12
 """A new order must add so much to the inner product of the weights, relative to its terms; less is rounding."""
@@ -76,7 +75,7 @@ def match_activations(permutations: Permutations, watched: Pass, target: Tensors
     """The source with each group in the order in which its units do most what the target's do on the same examples.
 
     Each unit is compared with each by the correlation of their values, in sum over all results of the pass in which
-    they stand apart (Li et al. 2015, arXiv 1511.07543; Ainsworth et al. 2022, arXiv 2209.04836).
+    they stand apart, views left out where they show nothing new (Li et al. 2015, arXiv 1511.07543; Ainsworth et al. 2022, arXiv 2209.04836).
 
     Args:
         permutations: of the network, found from this pass.
@@ -88,10 +87,10 @@ def match_activations(permutations: Permutations, watched: Pass, target: Tensors
     results = permutations.trace.results
 
     def see(number: int, own: Tensor, other: Tensor) -> None:
-        labels = results[number]
-        if labels is not None:
+        result = results[number]
+        if result is not None:
             for one in seen:
-                one.add(labels, own, other)
+                one.add(result, own, other)
 
     watch_pair(watched, target, source, see)
     found = dict(source)
@@ -108,9 +107,10 @@ class _Seen:
         sizes = [group.size * part.size for part in group.inner]
         zeros = [torch.zeros(size, size, dtype=torch.float64) for size in (group.size, *sizes)]
         self.likeness = Likeness(zeros[0], tuple(zeros[1:]))
+        self._met: set[tuple[int, ...]] = set()
 
-    def add(self, labels: Labels, own: Tensor, other: Tensor) -> None:
-        axes = [self._book.factors(axis) for axis in labels]
+    def add(self, result: Result, own: Tensor, other: Tensor) -> None:
+        axes = [self._book.factors(axis) for axis in result.labels]
         factors = [factor for axis in axes for factor in axis]
         if self._group.factor not in factors:
             return
@@ -121,6 +121,9 @@ class _Seen:
             if part.factor in factors
         ]
         for units, total in compared or [((self._group.factor,), self.likeness.units)]:
+            if result.view and units in self._met:
+                continue
+            self._met.add(units)
             dims = [factors.index(unit) for unit in units]
             left, right = (
                 _standardised(one.reshape(sizes).movedim(dims, list(range(len(dims)))).reshape(len(total), -1))

@@ -48,7 +48,7 @@ class Place:
         """What each unit of each block owns, shape (blocks x units, weights)."""
         blocks, units, copies = self.entries.shape
         if copies == 1 and torch.equal(self.entries.flatten(), torch.arange(tensor.shape[self.axis])):
-            return tensor.movedim(self.axis, 0).flatten(1)
+            return tensor.movedim(self.axis, 0).reshape(blocks * units, -1)
         owned = tensor.index_select(self.axis, self.entries.flatten().to(tensor.device))
         return owned.unflatten(self.axis, (blocks * units, copies)).movedim(self.axis, 0).flatten(1)
 

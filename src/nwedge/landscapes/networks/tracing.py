@@ -98,19 +98,32 @@ class Pass:
 
 
 @dataclass(frozen=True)
+class Result:
+    """A tensor that an operation returned.
+
+    Attributes:
+        labels: its axes.
+        view: whether it shows once more what was there before.
+    """
+
+    labels: Labels
+    view: bool
+
+
+@dataclass(frozen=True)
 class Trace:
     """What was seen of a pass.
 
     Attributes:
         book: of the axes.
         weights: the axes of each parameter and buffer that takes part, by name.
-        results: for each tensor that an operation returned, in their order, its axes; None where it shows weights alone
-            or what was seen before.
+        results: all that operations returned, in their order; None for what does not depend on the inputs, or is not
+            floating.
     """
 
     book: Axes
     weights: dict[str, Labels]
-    results: list[Labels | None]
+    results: list[Result | None]
 
 
 def traced(watched: Pass) -> Trace:
@@ -160,7 +173,7 @@ class _Labelling(_Mode):
     def __init__(self) -> None:
         super().__init__()
         self.book = Axes()
-        self.results: list[Labels | None] = []
+        self.results: list[Result | None] = []
         self.used = WeakTensorKeyDictionary()
         self._labels = WeakTensorKeyDictionary()
         self._varying = WeakTensorKeyDictionary()
@@ -197,7 +210,8 @@ class _Labelling(_Mode):
             self._labels[tensor] = labels
             if varying:
                 self._varying[tensor] = True
-            self.results.append(labels if varying and call.name not in VIEWS and tensor.is_floating_point() else None)
+            seen = varying and tensor.is_floating_point()
+            self.results.append(Result(labels, call.name in VIEWS) if seen else None)
         return result
 
     def _operand(self, tensor: Tensor) -> Operand:
