@@ -22,7 +22,7 @@ STATISTICS = ("running_mean", "running_var")
 LISTED = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     """Where the units of a group sit in one parameter or buffer.
 
@@ -53,7 +53,7 @@ class Place:
         return owned.unflatten(self.axis, (blocks * units, copies)).movedim(self.axis, 0).flatten(1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Order:
     """An order of the units of a group: unit u is what unit units[u] was.
 
@@ -66,7 +66,7 @@ class Order:
     inner: tuple[Int[Tensor, "units parts"], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Units that can change places.
 
@@ -120,7 +120,7 @@ class Group:
         return tuple(found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Permutations:
     """What of a network can change places, and what cannot.
 

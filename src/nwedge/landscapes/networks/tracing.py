@@ -261,7 +261,7 @@ def _apart(operation: Any) -> Callable[..., Any] | None:
 def _decompositions() -> Mapping[Any, Callable[..., Any]]:
     from torch._decomp import core_aten_decompositions  # takes a while, and is seldom needed
 
-    return core_aten_decompositions()
+    return dict(core_aten_decompositions().items())
 
 
 def _by_name(operation: Any, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
