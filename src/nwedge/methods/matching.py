@@ -26,7 +26,7 @@ class Likeness:
     """
 
     units: Float[Tensor, "units others"]
-    parts: tuple[Float[Tensor, "parts others"], ...] = ()
+    parts: tuple[Float[Tensor, "_ _"], ...] = ()
 
     def best(self) -> Order:
         """The order whose units and parts are most alike in sum, solved exactly.
@@ -74,8 +74,9 @@ def match_weights(
 def match_activations(permutations: Permutations, watched: Pass, target: Tensors, source: Tensors) -> dict[str, Tensor]:
     """The source with each group in the order in which its units do most what the target's do on the same examples.
 
-    Each unit is compared with each by the correlation of their values, in sum over all results of the pass in which
-    they stand apart, views left out where they show nothing new (Li et al. 2015, arXiv 1511.07543; Ainsworth et al. 2022, arXiv 2209.04836).
+    Units are compared by the correlation of their values, in sum over all results of the pass in which they stand
+    apart, views left out where they show nothing new (Li et al. 2015, arXiv 1511.07543; Ainsworth et al. 2022, arXiv
+    2209.04836).
 
     Args:
         permutations: of the network, found from this pass.

@@ -63,7 +63,7 @@ class Order:
     """
 
     units: Int[Tensor, " units"]
-    inner: tuple[Int[Tensor, "units parts"], ...] = ()
+    inner: tuple[Int[Tensor, "units _"], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
