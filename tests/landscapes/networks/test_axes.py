@@ -94,11 +94,13 @@ def test_what_is_frozen_stays_so_in_all_that_it_becomes(before: bool) -> None:
         assert None not in frozen(book, axis)
 
 
-def test_the_first_reason_is_kept() -> None:
+def test_the_first_reason_is_kept_but_for_a_foremost_one() -> None:
     book = Axes()
     a = book.fresh(4, WHY)
     book.freeze(a, "another")
     assert frozen(book, a) == [WHY]
+    book.freeze(a, "a foremost one", foremost=True)
+    assert frozen(book, a) == ["a foremost one"]
 
 
 def test_a_view_has_the_same_entries_in_the_same_order() -> None:

@@ -75,13 +75,13 @@ class Axes:
         """Why a factor, as `factors` gives it, is frozen, or None."""
         return self._frozen.get(factor)
 
-    def freeze(self, axis: Axis, why: str) -> None:
-        """Let no entry change places; the first reason is kept."""
+    def freeze(self, axis: Axis, why: str, *, foremost: bool = False) -> None:
+        """Let no entry change places; the first reason is kept, but for a foremost one."""
         for factor in self.factors(axis):
             for part in self._sums.get(factor, ()):
-                self.freeze(part, why)
-            if factor not in self._sums:
-                self._frozen.setdefault(factor, why)
+                self.freeze(part, why, foremost=foremost)
+            if factor not in self._sums and (foremost or factor not in self._frozen):
+                self._frozen[factor] = why
 
     def unite(self, left: Axis, right: Axis) -> None:
         """Let the entries of two axes change places together; freeze both where their sizes or factors clash."""

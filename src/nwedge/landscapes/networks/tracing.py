@@ -141,7 +141,7 @@ def traced(watched: Pass) -> Trace:
         outputs = watched.outputs(watched.tensors)
     for output in outputs:
         for axis in mode.labels_of(output):
-            mode.book.freeze(axis, OUTPUT)
+            mode.book.freeze(axis, OUTPUT, foremost=True)
     used = {name: labels for name, labels in weights.items() if watched.tensors[name] in mode.used}
     return Trace(mode.book, used, mode.results)
 
