@@ -322,5 +322,5 @@ def test_bad_modules_are_refused() -> None:
         aligned_module(module, module, batch, method="chance", generator=stream)
     with pytest.raises(ValueError, match="starts must be at least 1"):
         aligned_module(module, module, batch, starts=0, generator=stream)
-    with pytest.raises(ValueError, match="no units of Linear can change places: frozen, since an output"):
+    with pytest.raises(ValueError, match="no units of Linear can change places: frozen, since they are outputs"):
         aligned_module(nn.Linear(4, 3), nn.Linear(4, 3), batch, generator=stream)

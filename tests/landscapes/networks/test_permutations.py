@@ -12,10 +12,8 @@ from torch.nn import functional as F
 from nwedge import NetworkLandscape
 from nwedge._random import derive
 from nwedge.landscapes.networks import axis_rules
-from nwedge.landscapes.networks.permutations import Group, Order, Permutations, Place, find_permutations
+from nwedge.landscapes.networks.permutations import GIVEN_UP, Group, Order, Permutations, Place, find_permutations
 from nwedge.landscapes.networks.tracing import INPUT, OUTPUT, Pass
-
-GIVEN_UP = "a random order changed the outputs"
 
 
 def found(model: nn.Module, *shape: int, **how: bool) -> Permutations:
@@ -48,8 +46,8 @@ def test_what_is_frozen_is_said_in_words() -> None:
     assert permutations.frozen == {INPUT: ("0.weight, axis 1",), OUTPUT: ("2.weight, axis 0", "2.bias, axis 0")}
     assert str(permutations).split("\n") == [
         "5 units can change places: 0.weight, axis 0; 0.bias, axis 0; 2.weight, axis 1",
-        "frozen, since an input of the network, or the pixels or examples of one: 0.weight, axis 1",
-        "frozen, since an output of the network: 2.weight, axis 0; 2.bias, axis 0",
+        "frozen, since they belong to the inputs of the network: 0.weight, axis 1",
+        "frozen, since they are outputs of the network: 2.weight, axis 0; 2.bias, axis 0",
     ]
 
 
@@ -137,39 +135,44 @@ def test_what_an_unknown_operation_touches_is_frozen_and_the_rest_is_not() -> No
     assert GIVEN_UP not in permutations.frozen
 
 
-def test_a_wrong_rule_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Cumulated(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.second, self.last = nn.Linear(4, 6), nn.Linear(6, 5), nn.Linear(5, 3)
+class Cumulated(nn.Module):
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(4, units), nn.Linear(units, 5), nn.Linear(5, 3)
 
-        def forward(self, x: Tensor) -> Tensor:
-            return self.last(self.second(self.first(x).cumsum(1)).relu())
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.second(self.first(x).cumsum(1)).relu())
 
-    assert [group.size for group in found(Cumulated(), 2, 4).groups] == [5]
+
+@pytest.mark.parametrize("units", [2, 6])
+def test_a_wrong_rule_is_found_out(units: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [group.size for group in found(Cumulated(units), 2, 4).groups] == [5]
     monkeypatch.setitem(axis_rules.RULES, "cumsum", axis_rules.RULES["_softmax"])
-    permutations = found(Cumulated(), 2, 4)
+    permutations = found(Cumulated(units), 2, 4)
     assert [group.size for group in permutations.groups] == [5]
     assert permutations.frozen[GIVEN_UP] == ("first.weight, axis 0", "first.bias, axis 0", "second.weight, axis 1")
 
 
 class Meeting(nn.Module):
-    """Three heads that are compared with their mean, so that their features have one order."""
+    """Heads that are compared with their mean, so that their features have one order."""
 
-    def __init__(self) -> None:
+    def __init__(self, heads: int, features: int) -> None:
         super().__init__()
-        self.first, self.last = nn.Linear(4, 12), nn.Linear(12, 3)
+        self.sizes = heads, features
+        self.first, self.last = nn.Linear(4, heads * features), nn.Linear(heads * features, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        heads = self.first(x).unflatten(1, (3, 4))
+        heads = self.first(x).unflatten(1, self.sizes)
         return self.last((heads * heads.mean(1, keepdim=True)).flatten(1))
 
 
 def test_parts_that_have_one_order_in_all_units_keep_that_freedom() -> None:
-    permutations = found(Meeting(), 2, 4)
+    permutations = found(Meeting(3, 4), 2, 4)
     assert [(group.size, len(group.inner)) for group in permutations.groups] == [(3, 0), (4, 0)]
     assert permutations.groups[1].places[0].entries.tolist() == [[[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]]]
     assert GIVEN_UP not in permutations.frozen
+    few = found(Meeting(2, 2), 2, 4)
+    assert [(group.size, len(group.inner)) for group in few.groups] == [(2, 0), (2, 0)]
 
 
 def test_weights_that_hide_what_they_do_are_seen_through() -> None:

@@ -52,7 +52,7 @@ class Call:
     def dims(self, name: str = "dim") -> list[int]:
         """The axes of the first tensor that an argument names, all of them where it names none."""
         given, count = self.given.get(name), len(self.first().shape)
-        if given is None or (isinstance(given, Sequence) and not given):
+        if not count or given is None or (isinstance(given, Sequence) and not given):
             return list(range(count))
         return [dim % count for dim in (given if isinstance(given, Sequence) else [given])]
 
@@ -82,7 +82,7 @@ Rule = Callable[[Call], list[Labels]]
 
 def unknown(call: Call) -> list[Labels]:
     """Freeze all that an operation touches."""
-    why = f"{call.name} is not known to treat them alike" if call.operands else f"{call.name} makes them in the pass"
+    why = f"{call.name} is not known to treat them alike" if call.operands else f"they meet what {call.name} makes"
     for operand in call.operands:
         call.freeze(operand, why)
     return [call.new(shape, why) for shape in call.shapes]

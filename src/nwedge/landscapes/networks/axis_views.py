@@ -94,10 +94,12 @@ def _pad(call: Call) -> list[Labels]:
         before, after = pad[2 * pair : 2 * pair + 2]
         if min(before, after) < 0:
             return unknown(call)
-        if before or after:
-            parts = (
-                [call.book.fresh(before)] * bool(before) + [axes[-1 - pair]] + [call.book.fresh(after)] * bool(after)
-            )
+        parts = [axes[-1 - pair]]
+        if before:
+            parts.insert(0, call.book.fresh(before))
+        if after:
+            parts.append(call.book.fresh(after))
+        if len(parts) > 1:
             axes[-1 - pair] = call.book.joined(parts)
     return [tuple(axes)]
 

@@ -20,9 +20,9 @@ from nwedge.landscapes.networks.axis_rules import operation_name, rule_of
 from nwedge.landscapes.networks.axis_views import VIEWS
 from nwedge.landscapes.networks.functional import Function, Shell, slots
 
-INPUT = "an input of the network, or the pixels or examples of one"
-OUTPUT = "an output of the network"
-CONSTANT = "a tensor that is no weight is combined with them"
+INPUT = "they belong to the inputs of the network"
+OUTPUT = "they are outputs of the network"
+CONSTANT = "they meet a tensor that is no weight"
 Tensors = Mapping[str, Tensor]
 """Parameters and buffers by name."""
 PLAIN = (Tensor, int, float, bool, str, type(None))
