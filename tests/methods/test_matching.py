@@ -11,10 +11,11 @@ from nwedge.landscapes.networks.permutations import Order
 from nwedge.methods.matching import Likeness
 
 
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("shape", [(3, ()), (3, (2,)), (2, (3, 2))])
-def test_the_best_order_is_the_best_of_all(shape: tuple[int, tuple[int, ...]]) -> None:
+def test_the_best_order_is_the_best_of_all(shape: tuple[int, tuple[int, ...]], seed: int) -> None:
     count, parts = shape
-    stream = derive(0, "likeness")
+    stream = derive(seed, "likeness")
     likeness = Likeness(
         torch.randn(count, count, generator=stream, dtype=torch.float64),
         tuple(torch.randn(count * part, count * part, generator=stream, dtype=torch.float64) for part in parts),

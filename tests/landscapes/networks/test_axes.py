@@ -74,24 +74,21 @@ def test_axes_of_other_sizes_are_frozen() -> None:
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_what_is_frozen_stays_so_in_all_that_it_becomes(before: bool) -> None:
+@pytest.mark.parametrize("turned", [True, False])
+def test_what_is_frozen_stays_so_in_all_that_it_becomes(before: bool, turned: bool) -> None:
     book = Axes()
-    a, b, c = book.fresh(12), book.fresh(12), book.fresh(12)
-
-    def freeze() -> None:
-        book.freeze(a, WHY)
-
+    a, b, c, d = book.fresh(12), book.fresh(12), book.fresh(6), book.fresh(6)
     if before:
-        freeze()
-    book.unite(a, b)
-    pieces = book.cut(b, (4, 8))
-    views = book.regrouped([c], (3, 4))
-    book.unite(c, a)
+        book.freeze(a, WHY)
+        book.freeze(c, WHY)
+    book.unite(*((b, a) if turned else (a, b)))
+    book.unite(*((d, c) if turned else (c, d)))
+    pieces, views = book.cut(b, (4, 8)), book.regrouped([d], (3, 2))
     if not before:
-        freeze()
-    for axis in (a, b, c, *pieces, *views):
-        assert set(frozen(book, axis)) <= {WHY, MIXED}
-        assert None not in frozen(book, axis)
+        book.freeze(a, WHY)
+        book.freeze(c, WHY)
+    for axis in (a, b, c, d, *pieces, *views):
+        assert set(frozen(book, axis)) == {WHY}
 
 
 def test_the_first_reason_is_kept_but_for_a_foremost_one() -> None:
