@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 import torch
-from torch import Tensor, nn
+from scipy.optimize import linear_sum_assignment
+from torch import Generator, Tensor, nn
 
 from nwedge import NetworkLandscape, WedgeLandscape, descend
 from nwedge._random import derive
 from nwedge.landscapes.controls import QuadraticBowl
 from nwedge.landscapes.networks.architectures import mlp, simple_cnn
 from nwedge.landscapes.networks.data import digits
-from nwedge.methods import alignment
-from nwedge.methods.alignment import align, alignable
+from nwedge.landscapes.networks.permutations import Order
+from nwedge.methods import alignment, matching
+from nwedge.methods.alignment import METHODS, align, alignable
 from nwedge.methods.tunnels import barrier
 
 EXAMPLES, CLASSES = 12, 3
@@ -125,20 +127,94 @@ def test_no_permutation_is_closer(landscape: NetworkLandscape) -> None:
 
 def test_no_sweep_makes_the_distance_larger_and_the_last_changes_nothing() -> None:
     landscape = on(mlp(5, CLASSES, (20, 20, 20)), (5,))
+    groups = landscape.permutations.groups
     sweeps = 0
     for seed in range(5):
-        reference, other = (alignment._stack(landscape.module(one)) for one in landscape.initial(2, derive(seed)))
-        stream, distance = derive(seed), other.distance(reference)
-        while (swept := alignment._sweep(reference, other, stream)) is not other:
-            other, before, distance = swept, distance, swept.distance(reference)
-            assert distance < before
+        reference, other = (alignment._named(landscape, one) for one in landscape.initial(2, derive(seed)))
+
+        def distance(found: Mapping[str, Tensor], reference: Mapping[str, Tensor] = reference) -> float:
+            return sum(squared_distance(tensor, found[name]) for name, tensor in reference.items())
+
+        stream, waiting, now = derive(seed), set(range(3)), distance(other)
+        while matching._sweep(groups, reference, other, waiting, stream):
+            before, now = now, distance(other)
+            assert now < before
             sweeps += 1
-        for layer in range(other.hidden):  # no exchange of two units of a layer gains
+        for group in groups:  # no exchange of two of its units gains
             for i, j in itertools.combinations(range(20), 2):
                 order = torch.arange(20)
                 order[[i, j]] = order[[j, i]]
-                assert other.ordered(layer, order).distance(reference) >= distance - 1e-9
+                assert distance(other | group.reordered(other, Order(order))) >= now - 1e-9
     assert sweeps > 5
+
+
+class Chain:
+    """A slow, obvious weight matching of a chain of layers, by layers in the place of groups."""
+
+    def __init__(self, module: nn.Module) -> None:
+        layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+        self.weights, self.biases, before = [], [], 1
+        for layer in layers:
+            weight = layer.weight.detach().double()
+            self.weights.append(weight.reshape(len(weight), before, -1))
+            self.biases.append(weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().double())
+            before = len(weight)
+        self.hidden = len(layers) - 1
+        self.orders = [torch.arange(len(bias)) for bias in self.biases]
+
+    def order(self, layer: int, order: Tensor) -> None:
+        self.weights[layer], self.biases[layer] = self.weights[layer][order], self.biases[layer][order]
+        self.weights[layer + 1] = self.weights[layer + 1][:, order]
+        self.orders[layer] = self.orders[layer][order]
+
+    def units(self, layer: int) -> Tensor:
+        into, out = self.weights[layer].flatten(1), self.weights[layer + 1].transpose(0, 1).flatten(1)
+        return torch.cat([into, self.biases[layer][:, None], out], dim=1)
+
+    def distance(self, other: "Chain") -> float:
+        pairs = zip((*self.weights, *self.biases), (*other.weights, *other.biases), strict=True)
+        return sum(squared_distance(own, its) for own, its in pairs)
+
+
+def chain_aligned(
+    landscape: NetworkLandscape, reference: Tensor, other: Tensor, starts: int, stream: Generator
+) -> Tensor:
+    target, ends = Chain(landscape.module(reference)), []
+    for start in range(starts):
+        chain, gained = Chain(landscape.module(other)), True
+        for layer in range(chain.hidden if start else 0):
+            chain.order(layer, torch.randperm(len(chain.biases[layer]), generator=stream))
+        while gained:
+            gained = False
+            for layer in torch.randperm(chain.hidden, generator=stream).tolist():
+                similar = target.units(layer) @ chain.units(layer).T
+                rows, order = linear_sum_assignment(similar.numpy(), maximize=True)
+                if similar[rows, order].sum() - similar.trace() > 1e-12 * similar.abs().sum():
+                    chain.order(layer, torch.from_numpy(order))
+                    gained = True
+        ends.append(chain)
+    closest = min(ends, key=lambda chain: chain.distance(target))
+    return permuted(landscape, other, {layer: closest.orders[layer].tolist() for layer in range(closest.hidden)})
+
+
+def digits_mlp() -> NetworkLandscape:
+    return NetworkLandscape(mlp(64, 10), *digits())
+
+
+def fashion_cnn() -> NetworkLandscape:
+    images = torch.randn(EXAMPLES, 1, 28, 28, generator=derive(0, "images"))
+    return NetworkLandscape(simple_cnn(1, 28, 10), (images, torch.arange(EXAMPLES) % 10))
+
+
+@pytest.mark.parametrize("make", [dense, convolutional, pooled, digits_mlp, fashion_cnn])
+def test_chains_are_aligned_as_they_were_layer_by_layer(make: Callable[[], NetworkLandscape]) -> None:
+    landscape = make()
+    for seed in range(2):
+        reference, other = landscape.initial(2, derive(seed))
+        streams = derive(seed, "align"), derive(seed, "align")
+        expected = chain_aligned(landscape, reference, other, 4, streams[0])
+        assert torch.equal(align(landscape, reference, other, starts=4, generator=streams[1]), expected)
+        assert torch.equal(*(stream.get_state() for stream in streams))
 
 
 def test_more_starts_are_never_farther_and_one_start_need_not_be_closest() -> None:
@@ -162,64 +238,19 @@ def test_the_generator_alone_decides() -> None:
 
 
 def test_the_wall_between_two_trained_networks_falls_when_their_units_are_matched() -> None:
-    train, held_out = digits()
-    landscape = NetworkLandscape(mlp(64, 10), train, held_out)
+    landscape = digits_mlp()
     start = landscape.initial(2, derive(0, "start"))
     a, b = descend(landscape, start, lr=0.1, momentum=0.9, steps=300, generator=derive(0, "training")).points
-    matched = align(landscape, a, b, generator=derive(0))
-    assert landscape.accuracy(matched[None]) == pytest.approx(landscape.accuracy(b[None]).item(), abs=1e-3)
 
     def wall(end: Tensor) -> float:
         t = torch.linspace(0, 1, 21)[:, None]
         return barrier(landscape.loss(a + t * (end - a))[None]).item()
 
     assert wall(b) > 0.2
-    assert wall(matched) < wall(b) / 5
-
-
-class Other(nn.Sequential):
-    """A Sequential with a forward pass of its own, for all that can be known."""
-
-
-SHARED = nn.Linear(4, 4)
-REFUSED = {
-    "another module": nn.Linear(4, CLASSES),
-    "a subclass": Other(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, CLASSES)),
-    "tied weights": nn.Sequential(SHARED, nn.ReLU(), SHARED, nn.ReLU(), nn.Linear(4, CLASSES)),
-    "normalised units": nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, CLASSES)),
-    "units that know each other": nn.Sequential(nn.Linear(4, 5), nn.Softmax(1), nn.Linear(5, CLASSES)),
-    "flattened later": nn.Sequential(nn.Unflatten(1, (2, 2)), nn.Linear(2, 5), nn.Flatten(), nn.Linear(10, CLASSES)),
-}
-REFUSED_ON_IMAGES = {
-    "groups": nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, groups=2), nn.Flatten(), nn.Linear(16, CLASSES)
-    ),
-    "dense along the width": nn.Sequential(nn.Conv2d(2, 4, 1), nn.Linear(4, 4), nn.Flatten(), nn.Linear(64, CLASSES)),
-    "flattened in part": nn.Sequential(
-        nn.Conv2d(2, 4, 1), nn.Flatten(2), nn.Linear(16, 4), nn.Flatten(), nn.Linear(16, CLASSES)
-    ),
-    "dense units that are pooled": nn.Sequential(
-        nn.Linear(4, 4), nn.MaxPool2d(2), nn.Linear(2, 2), nn.Flatten(), nn.Linear(8, CLASSES)
-    ),
-    "dense units of pixels that are flattened": nn.Sequential(nn.Linear(4, 4), nn.Flatten(), nn.Linear(32, CLASSES)),
-}
-
-
-@pytest.mark.parametrize("model", REFUSED.values(), ids=REFUSED)
-def test_other_networks_are_refused(model: nn.Module) -> None:
-    _is_refused(on(model, (4,)))
-
-
-@pytest.mark.parametrize("model", REFUSED_ON_IMAGES.values(), ids=REFUSED_ON_IMAGES)
-def test_other_networks_on_images_are_refused(model: nn.Module) -> None:
-    _is_refused(on(model, (2, 4, 4)))
-
-
-def _is_refused(landscape: NetworkLandscape) -> None:
-    assert not alignable(landscape)
-    point = landscape.initial(1, derive(0))[0]
-    with pytest.raises(ValueError, match=r"hidden units can be matched in an nn\.Sequential of Linear"):
-        align(landscape, point, point, generator=derive(0))
+    for method in METHODS:
+        matched = align(landscape, a, b, method=method, generator=derive(0))
+        assert landscape.accuracy(matched[None]) == pytest.approx(landscape.accuracy(b[None]).item(), abs=1e-3)
+        assert wall(matched) < wall(b) / 5
 
 
 def test_landscapes_that_are_no_networks_have_no_units() -> None:
@@ -242,7 +273,11 @@ def test_bad_points_and_numbers_are_refused() -> None:
         align(landscape, point, broken, generator=derive(0))
     with pytest.raises(ValueError, match="reference must be finite; it holds NaN"):
         align(landscape, broken, point, generator=derive(0))
-    with pytest.raises(ValueError, match=r"point must have shape \(batch, 111\)"):
+    with pytest.raises(ValueError, match=r"reference must have shape \(batch, 111\); got \(1, 110\)"):
         align(landscape, point[1:], point[1:], generator=derive(0))
+    with pytest.raises(TypeError, match=r"other must have dtype torch\.float64"):
+        align(landscape, point, point.float(), generator=derive(0))
+    with pytest.raises(ValueError, match="method must be one of 'weights', 'activations'; got 'chance'"):
+        align(landscape, point, point, method="chance", generator=derive(0))
     with pytest.raises(ValueError, match="starts must be at least 1"):
         align(landscape, point, point, starts=0, generator=derive(0))

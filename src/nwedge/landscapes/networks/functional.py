@@ -31,11 +31,11 @@ class Network:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.shell = _Shell(model)
+        self.shell = Shell(model)
         self.shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
         self.sizes = [parameter.numel() for parameter in model.parameters()]
         self.dim = sum(self.sizes)
-        self._slots = _slots(model)
+        self._slots = slots(model)
         self.batch_norms = recomputed_layers(model)
         self.dropouts = [layer for layer in model.modules() if drops(layer)]
         self.channels_last = False
@@ -64,11 +64,11 @@ class Network:
         weights = self.unflatten(point)
         if self.channels_last:
             weights, batch = pytree.tree_map(_channels_last, (weights, batch))
-        slots = {f"model.{slot}": weights[name] for slot, name in self._slots.items()}
-        return functional_call(self.shell, slots, (function, batch), tie_weights=False)
+        placed = {f"model.{slot}": weights[name] for slot, name in self._slots.items()}
+        return functional_call(self.shell, placed, (function, batch), tie_weights=False)
 
 
-class _Shell(nn.Module):
+class Shell(nn.Module):
     """Holds the model, so that `functional_call` can call a function of it."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -76,20 +76,25 @@ class _Shell(nn.Module):
         self.model = model
 
     def forward(self, function: Function, batch: Any) -> Any:
+        """function(model, batch)."""
         return function(self.model, batch)
 
 
-def _slots(model: nn.Module) -> dict[str, str]:
-    """For each place in a layer where a parameter stands, the name that it has in the point.
+def slots(model: nn.Module, *, buffers: bool = False) -> dict[str, str]:
+    """For each place in a layer where a parameter (or buffer) stands, the name that it has in the model.
 
     A parameter that two layers share has two places, but a layer that stands in two places has one: told of both,
     `functional_call` would put a weight of the call back into the second.
     """
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
+
+    def own(module: nn.Module, **how: Any) -> list[tuple[str, Tensor]]:
+        return [*module.named_parameters(**how), *(module.named_buffers(**how) if buffers else ())]
+
+    names = {id(tensor): name for name, tensor in own(model)}
     return {
-        f"{path}.{own}" if path else own: names[id(parameter)]
+        f"{path}.{name}" if path else name: names[id(tensor)]
         for path, layer in model.named_modules()
-        for own, parameter in layer.named_parameters(recurse=False, remove_duplicate=False)
+        for name, tensor in own(layer, recurse=False, remove_duplicate=False)
     }
 
 

@@ -1,6 +1,7 @@
 """Any network on any data, as a landscape over its weights."""
 
 import copy
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,9 +31,11 @@ from nwedge.landscapes.networks.examples import Drawn, Examples, hold, labels_of
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.initial import draw_initial
 from nwedge.landscapes.networks.minibatch import Minibatch
+from nwedge.landscapes.networks.permutations import Permutations, find_permutations
 from nwedge.landscapes.networks.strategy import VECTORS
+from nwedge.landscapes.networks.tracing import Pass, Recorded
 from nwedge.landscapes.networks.trial import choose_evaluation
-from nwedge.landscapes.networks.weights import check_model, read_weights
+from nwedge.landscapes.networks.weights import check_model, place, read_weights
 from nwedge.specs.landscapes import STRATEGIES
 
 POLICIES = ("keep", "recompute")
@@ -114,7 +117,7 @@ class NetworkLandscape:
             check_integer("chunk", chunk, 1)
         check_model(model)
         self._given = _private(model)
-        self.dtype, self.device = _place(self._given, dtype, device)
+        self.dtype, self.device = place(self._given, dtype, device)
         own = copy.deepcopy(self._given).to(self.device, self.dtype).requires_grad_(False)
         if batch_norm == "recompute":
             own = with_recomputed(own)
@@ -333,6 +336,22 @@ class NetworkLandscape:
                 keep_statistics(module, self._statistics(point[None])[0])
         return module
 
+    @functools.cached_property
+    def permutations(self) -> Permutations:
+        """The groups of units that can change places at every point, found on a few examples (`find_permutations`).
+
+        Running statistics that are kept are the same at all points, so that what they belong to keeps its order.
+
+        Raises:
+            ValueError: a model that cannot be followed.
+        """
+        return find_permutations(self.pass_of(PROBED), statistics=False)
+
+    def pass_of(self, count: int) -> Pass:
+        """A pass through the model, and through its loss and predictions, on the first `count` training examples."""
+        functions = (self._loss, self._predict) if isinstance(self, PredictiveNetwork) else (self._loss,)
+        return Pass(self._network.shell.model, self._training.batch(EVERY, slice(count)), Recorded(functions))
+
     def _statistics(self, points: Tensor) -> Tensor:
         return self._evaluation.statistics(self._loss, points, self._training)
 
@@ -400,16 +419,3 @@ def _private(model: nn.Module) -> nn.Module:
     for parameter in model.parameters():
         parameter.grad = None
     return model
-
-
-def _place(
-    model: nn.Module, dtype: torch.dtype | None, device: torch.device | str | None
-) -> tuple[torch.dtype, torch.device]:
-    """The dtype and device that are asked for or, where none are, those of the parameters."""
-    dtypes = {parameter.dtype for parameter in model.parameters()}
-    if dtype is None and len(dtypes) > 1:
-        raise ValueError(f"the parameters must have one dtype; got {', '.join(sorted(map(str, dtypes)))}: give dtype=")
-    dtype = dtype or dtypes.pop()
-    if not dtype.is_floating_point:
-        raise TypeError(f"dtype must be floating; got {dtype}")
-    return dtype, torch.device(device or next(model.parameters()).device)

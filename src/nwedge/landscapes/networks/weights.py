@@ -34,6 +34,24 @@ def check_model(model: Any) -> None:
             )
 
 
+def place(
+    model: nn.Module, dtype: torch.dtype | None, device: torch.device | str | None
+) -> tuple[torch.dtype, torch.device]:
+    """The dtype and device that are asked for or, where none are, those of the parameters.
+
+    Raises:
+        ValueError: parameters of several dtypes and none that is asked for.
+        TypeError: a dtype that is not floating.
+    """
+    dtypes = {parameter.dtype for parameter in model.parameters()}
+    if dtype is None and len(dtypes) > 1:
+        raise ValueError(f"the parameters must have one dtype; got {', '.join(sorted(map(str, dtypes)))}: give dtype=")
+    dtype = dtype or dtypes.pop()
+    if not dtype.is_floating_point:
+        raise TypeError(f"dtype must be floating; got {dtype}")
+    return dtype, torch.device(device or next(model.parameters()).device)
+
+
 def read_weights(model: nn.Module, given: nn.Module | Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights for a model from another module or a state dict, by the names of the model's parameters.
 
