@@ -134,21 +134,23 @@ def train(
     return found.trajectory[:, 0] if keep else found.points
 
 
-def seeds(build: Callable[[], nn.Module], steps: int = 600, lr: float = 3e-3, **options: float) -> Callable:
+def seeds(build: Callable[[], nn.Module], steps: int = 600, lr: float = 3e-3) -> Callable:
     """Trainings from independent starts."""
 
     def make() -> tuple[NetworkLandscape, Tensor]:
-        network = landscape(build, **options)
+        network = landscape(build)
         return network, train(network, network.initial(COUNT, derive(0, "start")), steps, lr)
 
     return make
 
 
-def snapshots(build: Callable[[], nn.Module], lr: float, every: int, *, warm: int = 600, **options: float) -> Callable:
+def snapshots(
+    build: Callable[[], nn.Module], lr: float, every: int, *, warm: int = 600, noise: float = 0.0
+) -> Callable:
     """Points of one training at a constant rate, `every` steps apart, after a training at 3e-3."""
 
     def make() -> tuple[NetworkLandscape, Tensor]:
-        network = landscape(build, **options)
+        network = landscape(build, noise=noise)
         start = train(network, network.initial(1, derive(0, "start")), warm, 3e-3)
         keep = [every * place for place in range(1, COUNT + 1)]
         return network, train(network, start, keep[-1], lr, stream=1, keep=keep)
@@ -156,11 +158,11 @@ def snapshots(build: Callable[[], nn.Module], lr: float, every: int, *, warm: in
     return make
 
 
-def fine_tunes(build: Callable[[], nn.Module], rates: Sequence[float], steps: int = 300, **options: float) -> Callable:
+def fine_tunes(build: Callable[[], nn.Module], rates: Sequence[float], steps: int = 300) -> Callable:
     """Trainings from one start that was trained for a while, each with its own rate and order of the examples."""
 
     def make() -> tuple[NetworkLandscape, Tensor]:
-        network = landscape(build, **options)
+        network = landscape(build)
         start = train(network, network.initial(1, derive(0, "start")), 300, 3e-3)
         return network, train(network, start.expand(len(rates), -1), steps, torch.tensor(rates), stream=2)
 

@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 import torch
-from nwedge.replicate import replicate
 
 from nwedge import autotune as module
 from nwedge.autotune import Timed, autotune

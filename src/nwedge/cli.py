@@ -81,8 +81,8 @@ class BadArguments(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `nwedge` with the given arguments (those of the process if None) and return the exit code.
 
-    0: done; 1: some task failed, two replications differ, or a checkpoint is left out; 2: bad arguments or directory, said in one line on stderr;
-    130: interrupted.
+    0: done; 1: some task failed, two replications differ, or a checkpoint is left out; 2: bad arguments or directory,
+    said in one line on stderr; 130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given == ["--version"]:

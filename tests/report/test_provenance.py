@@ -1,5 +1,4 @@
 import xarray as xr
-from nwedge.replicate import replicate
 
 from nwedge.plan import Plan
 from nwedge.report import provenance

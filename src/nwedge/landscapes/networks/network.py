@@ -15,9 +15,6 @@ from nwedge.landscape import differentiated
 from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed, with_statistics
 from nwedge.landscapes.networks.classification import (
     accuracy_of,
-    check_labels,
-    check_logits,
-    check_pairs,
     checked_loss,
     checked_predictions,
     class_probabilities,
@@ -25,9 +22,9 @@ from nwedge.landscapes.networks.classification import (
     cross_entropies,
 )
 from nwedge.landscapes.networks.curvature import hessian_products
-from nwedge.landscapes.networks.determinism import check_deterministic, check_modes
+from nwedge.landscapes.networks.determinism import check_modes
 from nwedge.landscapes.networks.example_losses import OneByOne
-from nwedge.landscapes.networks.examples import Drawn, Examples, hold, labels_of
+from nwedge.landscapes.networks.examples import Drawn, labels_of
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.initial import draw_initial
 from nwedge.landscapes.networks.minibatch import Minibatch
@@ -35,13 +32,11 @@ from nwedge.landscapes.networks.permutations import Permutations, find_permutati
 from nwedge.landscapes.networks.strategy import VECTORS
 from nwedge.landscapes.networks.tracing import Pass, Recorded
 from nwedge.landscapes.networks.trial import choose_evaluation
-from nwedge.landscapes.networks.weights import check_model, place, read_weights
+from nwedge.landscapes.networks.tried import EVERY, PROBED, hold_tried
+from nwedge.landscapes.networks.weights import check_model, place, private, read_weights
 from nwedge.specs.landscapes import STRATEGIES
 
 POLICIES = ("keep", "recompute")
-PROBED = 8
-"""Examples with which a model and its loss are tried out at construction."""
-EVERY = slice(None)
 
 
 class NetworkLandscape:
@@ -116,7 +111,7 @@ class NetworkLandscape:
         if chunk is not None:
             check_integer("chunk", chunk, 1)
         check_model(model)
-        self._given = _private(model)
+        self._given = private(model)
         self.dtype, self.device = place(self._given, dtype, device)
         own = copy.deepcopy(self._given).to(self.device, self.dtype).requires_grad_(False)
         if batch_norm == "recompute":
@@ -125,8 +120,9 @@ class NetworkLandscape:
 
         self._loss = checked_loss(loss) if loss else classification_loss
         self._predict = checked_predictions(predict) if predict else class_probabilities
-        self._training = self._examples = self._hold(own, train, "training", default_loss=loss is None)
-        self._held_out = None if held_out is None else self._hold(own, held_out, "held-out", default_loss=loss is None)
+        held = functools.partial(hold_tried, model=own, loss=self._loss if loss else None)
+        self._training = self._examples = held("training", train)
+        self._held_out = None if held_out is None else held("held-out", held_out)
         self._batch_size = batch_size
         self._own = {name for name, given in (("loss", loss), ("predict", predict)) if given is not None}
         self._evaluate_with(own, strategy, chunk)
@@ -363,24 +359,14 @@ class NetworkLandscape:
     def _view(self, indices: Tensor, seeds: list[int]) -> Minibatch:
         return Minibatch(self, self._evaluation, self._loss, Drawn(self._examples, indices), seeds)
 
-    def _hold(self, model: nn.Module, data: Any, name: str, *, default_loss: bool) -> Examples:
-        """The examples, once the model and the loss have been tried out on a few of them."""
-        examples = hold(data, name, dtype=self.dtype, device=self.device)
-        few = examples.batch(EVERY, slice(PROBED))
-        if default_loss:
-            check_pairs(examples, name)
-            result = check_deterministic(model, lambda probed, batch: probed(batch[0]), few, self.device)
-            check_logits(result, len(few[0]))
-            check_labels(examples, result.shape[1], name)
-        else:
-            result = check_deterministic(model, self._loss, few, self.device)
-        if result.dtype != self.dtype:
-            raise TypeError(f"the loss must have the landscape's dtype, {self.dtype}; got {result.dtype}")
-        return examples
-
 
 class PredictiveNetwork(NetworkLandscape):
     """A network that classifies: what `NetworkLandscape` gives with the default loss, or with `predict`."""
+
+    @property
+    def held_out(self) -> "PredictiveNetwork | Any":
+        """The same network on the held-out data, or None, as of any network."""
+        return super().held_out
 
     @property
     def labels(self) -> Int[Tensor, " examples"]:
@@ -411,11 +397,3 @@ class PredictiveNetwork(NetworkLandscape):
         with torch.no_grad():
             right = accuracy_of(self._predict)
             return self._evaluation.mean(right, points, self._statistics(points), self._examples)
-
-
-def _private(model: nn.Module) -> nn.Module:
-    """A copy of the model without gradients."""
-    model = copy.deepcopy(model)
-    for parameter in model.parameters():
-        parameter.grad = None
-    return model

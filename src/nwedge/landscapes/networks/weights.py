@@ -1,5 +1,6 @@
 """Weights that come from outside, checked name by name."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -32,6 +33,14 @@ def check_model(model: Any) -> None:
             raise ValueError(
                 f"parameter '{name}' must be finite; got NaN or infinity: was its training stopped in time?"
             )
+
+
+def private(model: nn.Module) -> nn.Module:
+    """A copy of the model without gradients."""
+    model = copy.deepcopy(model)
+    for parameter in model.parameters():
+        parameter.grad = None
+    return model
 
 
 def place(

@@ -1,0 +1,227 @@
+"""A diagnosis of files, from the command line to its report."""
+
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from nwedge.cli import main
+from nwedge.diagnosing import DIAGNOSIS, MODEL
+
+MODULE = """
+import torch
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
+
+def normalised():
+    return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)).eval()
+
+def data():
+    x = torch.randn(400, 6, generator=torch.Generator().manual_seed(0))
+    y = x[:, :3].argmax(1)
+    return (x[:300], y[:300]), (x[300:], y[300:])
+
+def nothing():
+    return None
+
+def nothing_held_out():
+    return data()[0], None
+
+def mean_loss(model, batch):
+    return nn.functional.cross_entropy(model(batch["x"]), batch["labels"])
+
+def probabilities(model, batch):
+    return model(batch["x"]).softmax(1)
+
+def as_dicts():
+    return tuple({"x": x, "labels": y} for x, y in data())
+"""
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path, monkeypatch):
+    (tmp_path / "diagnosing_module.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    yield sys.modules
+    sys.modules.pop("diagnosing_module", None)
+
+
+def trained(seed: int, build: str = "build", steps: int = 60) -> nn.Module:
+    """A module of the user's after some training in a plain loop."""
+    import diagnosing_module as own
+
+    torch.manual_seed(seed)
+    model, ((x, y), _) = getattr(own, build)().train(), own.data()
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    return model.eval()
+
+
+def command(*words: str, network: str = "build", data: str = "data") -> list[str]:
+    functions = ("--network", f"diagnosing_module:{network}", "--data", f"diagnosing_module:{data}")
+    return ["diagnose", *words, *functions, "--threads", "1"]
+
+
+def read(out: str = "diagnosis") -> dict:
+    return json.loads((Path(out) / DIAGNOSIS).read_text())
+
+
+def test_files_of_several_kinds_are_diagnosed_and_the_chosen_model_is_written(capsys):
+    models = [trained(seed) for seed in range(3)]
+    states = [model.state_dict() for model in models]
+    safetensors.torch.save_file(states[0], "plain.safetensors")
+    torch.save({"state_dict": {f"model.{name}": value for name, value in states[1].items()}}, "lightning.ckpt")
+    torch.save({f"module.{name}": value.double() for name, value in states[2].items()}, "parallel.pt")
+    names = ["plain.safetensors", "lightning.ckpt", "parallel.pt"]
+    assert main(command(*names)) == 0
+    said = capsys.readouterr().out
+    found = read()
+    assert [one["name"] for one in found["checkpoints"]] == names
+    assert f"one pass: {found['recommendation']['one_pass']}" in said
+    assert "Report: diagnosis/report.html" in said
+    assert {"one_pass", "k_passes"} == found["recommendation"].keys()
+    assert {"options", "barriers", "disagreement", "clusters", "warnings"} <= found.keys()
+    assert sorted(name for members in found["clusters"] for name in members) == sorted(names)
+    page = Path("diagnosis/report.html").read_text()
+    assert all(name in page for name in names)
+
+    import diagnosing_module as own
+
+    chosen = own.build()
+    chosen.load_state_dict(safetensors.torch.load_file(Path("diagnosis") / MODEL))
+    (x, y), option = own.data()[1], found["options"][found["recommendation"]["one_pass"]]
+    right = (chosen(x).argmax(1) == y).double().mean().item()
+    assert right == pytest.approx(option["scores"]["accuracy"]["value"], abs=0.1)
+    if found["recommendation"]["one_pass"] == "single":
+        (name,) = option["members"]
+        torch.testing.assert_close(chosen.state_dict(), states[names.index(name)])
+
+
+def test_running_statistics_are_recomputed_and_it_is_shown_what_averaging_them_does():
+    for seed in range(2):
+        torch.save(trained(seed, "normalised").state_dict(), f"{seed}.pt")
+    assert main(command("0.pt", "1.pt", network="normalised")) == 0
+    found = read()
+    averaged = found["averaged_statistics"]
+    assert averaged[0][0] == 0
+    assert averaged[0][1] == averaged[1][0] != found["barriers"][0][1]
+    assert main(command("0.pt", "1.pt", "--batch-norm", "keep", "--out", "kept", network="normalised")) == 0
+    assert read("kept")["averaged_statistics"] is None
+    chosen = safetensors.torch.load_file(Path("diagnosis") / MODEL)
+    assert not torch.equal(chosen["1.running_mean"], torch.zeros(16))
+
+
+def test_a_loss_of_ones_own_is_diagnosed_where_its_classes_are_told(capsys):
+    for seed in range(2):
+        torch.save(trained(seed).state_dict(), f"{seed}.pt")
+    own = ("--loss", "diagnosing_module:mean_loss", "--predict", "diagnosing_module:probabilities")
+    assert main(command("0.pt", "1.pt", *own, "--out", "own", data="as_dicts")) == 0
+    assert main(command("0.pt", "1.pt", "--out", "default")) == 0
+    assert read("own")["options"] == read("default")["options"]
+    assert main(command("0.pt", "1.pt", *own[:2], data="as_dicts")) == 2
+    assert "--loss and --predict go together" in capsys.readouterr().err
+
+
+class Bomb:
+    """A pickle that leaves a mark where its code is run."""
+
+    def __reduce__(self):
+        return (exec, ("open('mark', 'w').close()",))
+
+
+def test_what_cannot_be_read_is_told_and_the_others_are_diagnosed(capsys):
+    for seed in range(2):
+        torch.save(trained(seed).state_dict(), f"good{seed}.pt")
+    torch.save(torch.load("good0.pt"), "copy.pt")
+    torch.save({"weights": Bomb()}, "bomb.pt")
+    Path("plain-bomb.pt").write_bytes(pickle.dumps(Bomb()))
+    torch.save(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).state_dict(), "narrow.pt")
+    torch.save({"other.weight": torch.ones(2)}, "other.pt")
+    broken = torch.load("good0.pt")
+    broken["2.weight"][0, 0] = torch.nan
+    torch.save(broken, "nan.pt")
+    bad = ["bomb.pt", "plain-bomb.pt", "narrow.pt", "other.pt", "nan.pt", "copy.pt", "absent.pt"]
+    assert main(command("good0.pt", *bad, "good1.pt")) == 1
+    assert not Path("mark").exists()
+    told = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert len(told) == len(bad)
+    for sentence, words in zip(
+        told,
+        (
+            ("bomb.pt", "run code"),
+            ("plain-bomb.pt", "run code"),
+            ("narrow.pt", "(8, 6)", "(16, 6)"),
+            ("other.pt", "0.weight"),
+            ("nan.pt", "2.weight", "NaN"),
+            ("copy.pt", "good0.pt"),
+            ("absent.pt", "there is no file"),
+        ),
+        strict=True,
+    ):
+        assert all(word in sentence for word in words), sentence
+    found = read()
+    assert [one["name"] for one in found["checkpoints"]] == ["good0.pt", "good1.pt"]
+    assert len(found["warnings"]) >= len(bad)
+    page = Path("diagnosis/report.html").read_text()
+    assert "narrow.pt" in page
+
+
+def test_one_checkpoint_is_described_alone(capsys):
+    torch.save(trained(0).state_dict(), "a.pt")
+    assert main(command("a.pt")) == 0
+    assert read()["recommendation"] == {"one_pass": "single", "k_passes": "single"}
+    assert "one pass: single" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "sentence"),
+    [
+        (["a.pt"], {"data": "nothing"}, "nothing"),
+        (["a.pt"], {"data": "nothing_held_out"}, "must have held-out data"),
+        (["a.pt"], {"network": "absent"}, "absent"),
+        (["absent.pt", "b.pt"], {}, "none of the checkpoints can be read"),
+        ([], {}, "at least one"),
+        (["a.pt", "--level", "-1"], {}, "--level must be finite and at least 0; got -1"),
+        (["a.pt", "--threads", "0"], {}, "--threads must be at least 1; got 0"),
+        (["a.pt", "--batch-norm", "freeze"], {}, "--batch-norm"),
+        (["a.pt", "--device", "tpu"], {}, "tpu"),
+    ],
+)
+def test_what_cannot_be_diagnosed_at_all_is_one_sentence(capsys, words, names, sentence):
+    torch.save(trained(0).state_dict(), "a.pt")
+    assert main(command(*words, **names)) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "Traceback" not in said
+    assert not Path("diagnosis").exists()
+
+
+def test_an_interrupted_diagnosis_leaves_what_was_there(monkeypatch):
+    torch.save(trained(0).state_dict(), "a.pt")
+    assert main(command("a.pt")) == 0
+    before = read()
+    monkeypatch.setattr("nwedge.diagnosing.diagnose", _interrupt)
+    assert main(command("a.pt")) == 130
+    assert read() == before
+
+
+def _interrupt(*arguments, **options):
+    raise KeyboardInterrupt
+
+
+def test_the_same_seed_gives_the_same():
+    for seed in range(2):
+        torch.save(trained(seed).state_dict(), f"{seed}.pt")
+    for out in ("first", "second"):
+        assert main(command("0.pt", "1.pt", "--seed", "3", "--out", out)) == 0
+    assert read("first") == read("second")
