@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nwedge.cli import _parse
+from nwedge.diagnosis.advice import ONE_PASS
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.presets import PRESETS
 from nwedge.specs.sweep import Sweep
@@ -24,10 +25,19 @@ def test_the_landscape_in_ten_lines_passes_and_runs_a_claim(capsys: pytest.Captu
 
 
 def test_your_own_network_in_ten_lines_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = (block for block in BLOCKS if "NetworkLandscape" in block)
+    (block,) = (block for block in BLOCKS if "NetworkLandscape" in block and "tunnel" in block)
     exec(compile(block, "README.md", "exec"), {})
     line, tunnel = map(float, re.findall(r"\d+\.\d+", capsys.readouterr().out))
     assert tunnel < line
+
+
+def test_a_diagnosis_in_ten_lines_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = (block for block in BLOCKS if "nwedge.diagnose" in block)
+    exec(compile(block, "README.md", "exec"), {})
+    one, many, clusters = capsys.readouterr().out.splitlines()
+    assert one.split()[0] in ONE_PASS
+    assert many
+    assert clusters == "[['a'], ['b'], ['c']]"
 
 
 @pytest.mark.parametrize(

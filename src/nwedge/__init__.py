@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nwedge.landscapes.networks.network import NetworkLandscape as NetworkLandscape
     from nwedge.landscapes.restricted import restrict as restrict
     from nwedge.landscapes.wedges import WedgeLandscape as WedgeLandscape
+    from nwedge.methods.alignment import align as align
+    from nwedge.methods.alignment import aligned_module as aligned_module
     from nwedge.methods.curvature import short_directions as short_directions
     from nwedge.methods.descent import descend as descend
     from nwedge.methods.estimation import estimate as estimate
@@ -38,9 +40,11 @@ _HOMES = {
     "Predictive": "nwedge.landscape",
     "Separable": "nwedge.landscape",
     "WedgeLandscape": "nwedge.landscapes.wedges",
+    "align": "nwedge.methods.alignment",
+    "aligned_module": "nwedge.methods.alignment",
     "check_landscape": "nwedge.testing",
-    "diagnose": "nwedge.diagnosis.diagnose",
     "descend": "nwedge.methods.descent",
+    "diagnose": "nwedge.diagnosis.diagnose",
     "estimate": "nwedge.methods.estimation",
     "evaluate": "nwedge.landscape",
     "examine": "nwedge.claims.examine",
