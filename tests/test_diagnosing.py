@@ -42,6 +42,22 @@ def probabilities(model, batch):
 
 def as_dicts():
     return tuple({"x": x, "labels": y} for x, y in data())
+
+def bert():
+    from transformers import BertConfig, BertForSequenceClassification
+    sizes = dict(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=12)
+    return BertForSequenceClassification(BertConfig(**sizes, num_labels=2)).eval()
+
+def words():
+    given = torch.randint(20, (90, 5), generator=torch.Generator().manual_seed(0))
+    parts = {"input_ids": given, "labels": (given == 3).any(1).long()}
+    return tuple({name: one[part] for name, one in parts.items()} for part in (slice(60), slice(60, None)))
+
+def bert_loss(model, batch):
+    return model(**batch).loss
+
+def bert_classes(model, batch):
+    return model(batch["input_ids"]).logits.softmax(1)
 """
 
 
@@ -130,6 +146,21 @@ def test_a_loss_of_ones_own_is_diagnosed_where_its_classes_are_told(capsys):
     assert read("own")["options"] == read("default")["options"]
     assert main(command("0.pt", "1.pt", *own[:2], data="as_dicts")) == 2
     assert "--loss and --predict go together" in capsys.readouterr().err
+
+
+def test_folders_of_hugging_face_are_diagnosed_and_the_chosen_model_goes_back_into_one():
+    pytest.importorskip("transformers")
+    import diagnosing_module as own
+
+    for seed in range(2):
+        torch.manual_seed(seed)
+        own.bert().save_pretrained(f"model{seed}", max_shard_size="4KB")
+    assert Path("model0/model.safetensors.index.json").exists()
+    own_functions = ("--loss", "diagnosing_module:bert_loss", "--predict", "diagnosing_module:bert_classes")
+    assert main(command("model0", "model1", *own_functions, network="bert", data="words")) == 0
+    assert [one["name"] for one in read()["checkpoints"]] == ["model0", "model1"]
+    chosen = safetensors.torch.load_file(Path("diagnosis") / MODEL)
+    own.bert().load_state_dict(chosen)
 
 
 class Bomb:
