@@ -131,7 +131,7 @@ def train(
         keep=list(keep) or None,
         generator=[derive(1, stream, row) for row in range(len(start))],
     )
-    return found.trajectory[:, 0] if keep else found.points
+    return found.trajectory[0] if keep else found.points
 
 
 def seeds(build: Callable[[], nn.Module], steps: int = 600, lr: float = 3e-3) -> Callable:

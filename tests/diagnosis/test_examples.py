@@ -25,9 +25,9 @@ def accuracies(found: Diagnosis) -> dict[str, float]:
 def noisy() -> NetworkLandscape:
     """Digits with pixels drowned in noise, so that networks differ in what they get wrong."""
     (x, y), (held_x, held_y) = data.load("digits")
-    noise = torch.randn(len(x) + len(held_x), 64, generator=derive(0, "noise"))
-    train, held_out = (x[:500] + noise[:500], y[:500]), (held_x + noise[len(x) :], held_y)
-    return NetworkLandscape(architectures.mlp(64, 10, (32, 32)), train, held_out)
+    x, y = torch.cat([x, held_x]), torch.cat([y, held_y])
+    x = x + 1.5 * torch.randn(x.shape, generator=derive(0, "noise"))
+    return NetworkLandscape(architectures.mlp(64, 10, (32, 32)), (x[:500], y[:500]), (x[500:], y[500:]))
 
 
 def test_seeds_are_ensembled(noisy):
@@ -37,8 +37,9 @@ def test_seeds_are_ensembled(noisy):
     assert len(found.clusters) == 8
     one_pass, k_passes = advice(found)
     assert one_pass != "average"
-    assert k_passes in ("ensemble", "m-tunnel")
-    assert accuracies(found)["ensemble"] > accuracies(found)["single"] > accuracies(found)["average"]
+    assert k_passes == "ensemble"
+    assert accuracies(found)["ensemble"] > accuracies(found)["single"] + 0.03
+    assert accuracies(found)["single"] > accuracies(found)["average"] + 0.3
 
 
 def test_snapshots_at_a_high_rate_are_ensembled_and_at_a_low_one_averaged(noisy):
@@ -46,14 +47,14 @@ def test_snapshots_at_a_high_rate_are_ensembled_and_at_a_low_one_averaged(noisy)
     optimum = descend(noisy, start, lr=0.1, momentum=0.9, steps=300, generator=derive(0)).points
     kept = [60 * place for place in range(1, 6)]
     low, high = (
-        descend(noisy, optimum, lr=rate, momentum=0.9, steps=kept[-1], keep=kept, generator=derive(1)).trajectory[:, 0]
-        for rate in (0.002, 1.2)
+        descend(noisy, optimum, optimizer="adam", lr=rate, steps=kept[-1], keep=kept, generator=derive(1)).trajectory[0]
+        for rate in (1e-4, 0.1)
     )
     near, far = diagnose(noisy, low), diagnose(noisy, high)
     assert len(near.clusters) == 1
     assert advice(near) == ("average", "average")
-    assert len(far.clusters) > 1
-    assert advice(far)[1] in ("ensemble", "m-tunnel")
+    assert advice(far)[1] == "ensemble"
+    assert accuracies(far)["ensemble"] > accuracies(far)["average"] + 0.03
 
 
 class Residual(nn.Module):
@@ -117,7 +118,7 @@ def test_a_transformer_of_hugging_face_with_batches_of_dicts():
     start = landscape.initial(1, derive(0, "start"))
     kept = [200, 210, 220]
     found = descend(landscape, start, optimizer="adam", lr=5e-3, steps=220, keep=kept, generator=derive(0))
-    diagnosis = diagnose(landscape, found.trajectory[:, 0])
+    diagnosis = diagnose(landscape, found.trajectory[0])
     assert len(diagnosis.clusters) == 1
     assert advice(diagnosis)[0] == "average"
     assert np.isfinite(diagnosis.aligned_barriers).all()

@@ -10,7 +10,9 @@ from nwedge.diagnosis.records import Estimate, Record, difference
 AVERAGE, ALIGNED, SOUP, SINGLE = ONE_PASS = ("average", "align-average", "soup", "single")
 """Options of one pass, the simplest and most robust first: it is taken where the data cannot tell options apart."""
 ENSEMBLE, TUNNEL = MANY_PASSES = ("ensemble", "m-tunnel")
-"""Options that take as many passes as there are checkpoints."""
+"""Options that take as many passes as there are checkpoints, the simpler first."""
+WORTH = 0.005
+"""The gain in accuracy below which many passes are not worth their cost."""
 
 
 @dataclass(frozen=True)
@@ -37,52 +39,47 @@ class Recommendation:
 def recommend(records: Mapping[str, Record], seed: int) -> Recommendation:
     """Choose by the records on the choosing half.
 
-    One pass: of the options that cannot be told from the most accurate one, by the paired bootstrap intervals of
-    accuracy and of loss, which both contain 0, the first of `ONE_PASS`. Many passes: the more accurate of `MANY_PASSES`
-    where the interval of its accuracy above that choice lies above 0; else the choice itself, which costs less.
+    Of each of `ONE_PASS` and `MANY_PASSES` the first is taken that cannot be told from the most accurate of them, since
+    the paired bootstrap interval of their difference in accuracy contains 0. For many passes that is advised unless the
+    upper end of the interval of its gain over the choice for one pass lies below `WORTH`: then one pass is enough.
 
     Args:
         records: of each option that there is, on the same examples; "single" is among them.
         seed: of the bootstrap.
     """
-    one = _one_pass({name: records[name] for name in ONE_PASS if name in records}, seed)
-    return Recommendation(one, _many_passes(records, one, seed))
+    one = _first({name: records[name] for name in ONE_PASS if name in records}, seed)
+    many = {name: records[name] for name in MANY_PASSES if name in records}
+    return Recommendation(one, _worth(records, one, _first(many, seed), seed) if many else one)
 
 
-def _one_pass(records: Mapping[str, Record], seed: int) -> Choice:
+def _first(records: Mapping[str, Record], seed: int) -> Choice:
+    """The first of the options that cannot be told from the most accurate of them."""
     best = max(records, key=lambda name: (_known(records[name].accuracy), -records[name].mean_loss))
     for name in records:
         if name == best:
-            return Choice(name, f"{name} is right on {records[name].accuracy:.2%}, more than any other of one pass")
-        accuracy, loss = _against(records[best], records[name], seed)
-        if _holds_zero(accuracy) and _holds_zero(loss):
-            return Choice(
-                name,
-                f"{name} cannot be told from the most accurate, {best}: the difference in accuracy is "
-                f"{accuracy.value:.2%} [{accuracy.interval[0]:.2%}, {accuracy.interval[1]:.2%}]",
-            )
+            return Choice(name, f"{name} is right on {records[name].accuracy:.2%}, more than any other of its cost")
+        gain = _gain(records[best], records[name], seed)
+        if gain.interval[0] <= 0:
+            return Choice(name, f"{name} cannot be told from the most accurate, {best}, which gains {_told(gain)}")
     raise AssertionError("the best option is among the options")
 
 
-def _many_passes(records: Mapping[str, Record], one: Choice, seed: int) -> Choice:
-    many = [name for name in MANY_PASSES if name in records]
-    if not many:
-        return one
-    best = max(many, key=lambda name: _known(records[name].accuracy))
-    gain, _ = _against(records[best], records[one.option], seed)
-    told = f"{gain.value:.2%} [{gain.interval[0]:.2%}, {gain.interval[1]:.2%}]"
-    if gain.interval[0] > 0:
-        return Choice(best, f"{best} gains {told} in accuracy over {one.option}")
-    return Choice(one.option, f"{best} gains {told} in accuracy over {one.option}, which need not be worth its cost")
+def _worth(records: Mapping[str, Record], one: Choice, many: Choice, seed: int) -> Choice:
+    """The choice for many passes, if it may gain enough over the one for one pass."""
+    gain = _gain(records[many.option], records[one.option], seed)
+    told = f"{many.option} gains {_told(gain)} in accuracy over {one.option}"
+    if gain.interval[1] < WORTH:
+        return Choice(one.option, f"{told}: less than {WORTH:.1%}, which is not worth its cost")
+    return Choice(many.option, told)
 
 
-def _against(first: Record, second: Record, seed: int) -> tuple[Estimate, Estimate]:
-    """The accuracy and the loss of a record above another's."""
-    return difference(first.right, second.right, seed), difference(first.loss, second.loss, seed)
+def _gain(first: Record, second: Record, seed: int) -> Estimate:
+    """The accuracy of a record above another's."""
+    return difference(first.right, second.right, seed)
 
 
-def _holds_zero(estimate: Estimate) -> bool:
-    return estimate.interval[0] <= 0 <= estimate.interval[1]
+def _told(gain: Estimate) -> str:
+    return f"{gain.value:.2%} [{gain.interval[0]:.2%}, {gain.interval[1]:.2%}]"
 
 
 def _known(value: float) -> float:

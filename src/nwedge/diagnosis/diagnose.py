@@ -14,7 +14,7 @@ from nwedge.diagnosis.advice import AVERAGE, recommend
 from nwedge.diagnosis.clusters import clusters, predicted_average
 from nwedge.diagnosis.diagnosis import Checkpoint, Diagnosis, Measured, Plane, Prediction, Tunnel
 from nwedge.diagnosis.options import Options
-from nwedge.diagnosis.pairs import angles, lines
+from nwedge.diagnosis.pairs import angles, lines, sampled_losses
 from nwedge.diagnosis.records import Scores, halves, scores
 from nwedge.diagnosis.statistics import averaged_barriers
 from nwedge.landscape import evaluate
@@ -80,10 +80,10 @@ def diagnose(
     together = clusters(pairs.barriers, level)
     predicted = predicted_average(pairs.losses, pairs.middles, together)
     options = Options(landscape, points, choosing, seed)
+    best = options.order[0]
     aligned = options.aligned()
     found = options.all(aligned)
     warnings = [] if aligned is not None or len(points) < 2 else [NOT_ALIGNED]
-    best = options.order[0]
     return Diagnosis(
         checkpoints=[
             _checkpoint(landscape, points[place], name, scores(options.singles[place].on(scoring), seed), blind, seed)
@@ -92,12 +92,14 @@ def diagnose(
         barriers=pairs.barriers,
         barrier_errors=pairs.errors,
         level=level,
-        aligned_barriers=None if aligned is None else lines(landscape, aligned, blind=blind, seed=seed).barriers[best],
+        aligned_barriers=None
+        if aligned is None
+        else lines(landscape, aligned, blind=blind, seed=seed, hub=best).barriers[best],
         angles=angles(points),
         disagreement=disagreement(held_out, points).cpu().numpy(),
         clusters=[[names[place] for place in members] for members in together],
         tunnels=[
-            _tunnel(landscape, points, names, (best, other), pairs.barriers[best, other], seed)
+            _tunnel(landscape, points, names, (best, other), pairs.barriers[best, other], blind, seed)
             for other in _walled_off(pairs.barriers, together, options.order)
         ],
         options={
@@ -146,7 +148,14 @@ def _checkpoint(
     width = radial_width(
         few, point[None], loss + WIDTH_LEVEL * blind, directions=DIRECTIONS, generator=derive(seed, "width", name)
     )
-    counts = short_directions(few, point, THRESHOLDS, products=PRODUCTS, generator=derive(seed, "curvature", name))
+    counts = short_directions(
+        few,
+        point,
+        THRESHOLDS,
+        method="exact" if landscape.dim <= PRODUCTS else "lanczos",
+        products=PRODUCTS,
+        generator=derive(seed, "curvature", name),
+    )
     return Checkpoint(
         name=name,
         train_loss=loss,
@@ -186,16 +195,23 @@ def _plane(
 
 
 def _few(landscape: PredictiveNetwork, seed: int) -> NetworkLandscape:
-    """The network on some of its training examples."""
-    return landscape.take(choose(landscape.examples, min(EXAMPLES, landscape.examples), derive(seed, "few")))
+    """The network on some of its training examples, of which recomputed BatchNorm statistics are, too."""
+    few = choose(landscape.examples, min(EXAMPLES, landscape.examples), derive(seed, "few"))
+    return landscape.take(few, alone=True)
 
 
 def _tunnel(
-    landscape: PredictiveNetwork, points: Tensor, names: Sequence[str], ends: tuple[int, int], line: float, seed: int
+    landscape: PredictiveNetwork,
+    points: Tensor,
+    names: Sequence[str],
+    ends: tuple[int, int],
+    line: float,
+    blind: float,
+    seed: int,
 ) -> Tunnel:
     a, b = (points[place] for place in ends)
     generator = derive(seed, "tunnel", *ends)
     path = connect(landscape, a, b, method="bezier", steps=STEPS, rate=RATE, samples=1, generator=generator)
     t = torch.linspace(0, 1, ALONG, dtype=a.dtype, device=a.device)[:, None]
-    losses = evaluate(landscape, path.embed(t))
+    losses, _ = sampled_losses(landscape, path.embed(t), blind, seed)
     return Tunnel((names[ends[0]], names[ends[1]]), float(line), barrier(losses[None]).item())

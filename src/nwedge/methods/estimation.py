@@ -87,6 +87,11 @@ def estimate(
             f"only the mean over finite data can be estimated; {type(landscape).__name__} has no `example_losses`: use "
             "nwedge.evaluate"
         )
+    if getattr(landscape, "recomputes", False):
+        raise ValueError(
+            "with batch_norm='recompute' the loss of one example depends on all training examples, so it cannot be "
+            "estimated from few: use nwedge.evaluate, or batch_norm='keep'"
+        )
     check_points(landscape, points)
     check_tolerance(tolerance, floor)
     total = landscape.examples

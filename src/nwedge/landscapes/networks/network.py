@@ -189,8 +189,10 @@ class NetworkLandscape:
         other._examples = self._held_out
         return other
 
-    def take(self, indices: Int[Tensor, " count"]) -> "NetworkLandscape":
-        """The same network on some of its examples; recomputed BatchNorm statistics stay those of all training data.
+    def take(self, indices: Int[Tensor, " count"], *, alone: bool = False) -> "NetworkLandscape":
+        """The same network on some of its examples.
+
+        Recomputed BatchNorm statistics stay those of all training data or, with `alone`, are those of these examples.
 
         Raises:
             ValueError, TypeError: indices that are none, or not of examples.
@@ -198,6 +200,7 @@ class NetworkLandscape:
         check_indices(indices, self.examples)
         other = copy.copy(self)
         other._examples = self._examples.take(indices.to(self.device))
+        other._training = other._examples if alone else self._training
         return other
 
     def keeping(self, statistics: Mapping[str, Tensor]) -> "NetworkLandscape":
@@ -218,18 +221,14 @@ class NetworkLandscape:
     def example_losses(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples"]:
         """The loss of every example, shape (batch, examples), without a graph; their mean is `loss`.
 
-        A `loss` of the user's is taken of batches of one.
+        A `loss` of the user's is taken of batches of one. Recomputed BatchNorm first takes a pass over the training
+        data.
 
         Raises:
-            ValueError, TypeError: points that do not belong to the landscape, a `loss` that is not the mean over the
-                batch, or recomputed BatchNorm, with which the loss of one example takes a pass over all of them.
+            ValueError, TypeError: points that do not belong to the landscape, or a `loss` that is not the mean over the
+                batch.
         """
         check_points(self, points)
-        if self._network.batch_norms:
-            raise ValueError(
-                "with batch_norm='recompute' the loss of one example depends on all training examples, so it cannot be "
-                "estimated from few: use nwedge.evaluate, or batch_norm='keep'"
-            )
         return self._of_examples(self._each, points)
 
     def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
