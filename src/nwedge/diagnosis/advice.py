@@ -57,7 +57,9 @@ def _first(records: Mapping[str, Record], seed: int) -> Choice:
     best = max(records, key=lambda name: (_known(records[name].accuracy), -records[name].mean_loss))
     for name in records:
         if name == best:
-            return Choice(name, f"{name} is right on {records[name].accuracy:.2%}, more than any other of its cost")
+            return Choice(
+                name, f"{name} is right on {_percent(records[name].accuracy)}, more than any other of its cost"
+            )
         gain = _gain(records[best], records[name], seed)
         if gain.interval[0] <= 0:
             return Choice(name, f"{name} cannot be told from the most accurate, {best}, which gains {_told(gain)}")
@@ -69,7 +71,7 @@ def _worth(records: Mapping[str, Record], one: Choice, many: Choice, seed: int) 
     gain = _gain(records[many.option], records[one.option], seed)
     told = f"{many.option} gains {_told(gain)} in accuracy over {one.option}"
     if gain.interval[1] < WORTH:
-        return Choice(one.option, f"{told}: less than {WORTH:.1%}, which is not worth its cost")
+        return Choice(one.option, f"{told}: less than {_percent(WORTH)}, which is not worth its cost")
     return Choice(many.option, told)
 
 
@@ -79,7 +81,11 @@ def _gain(first: Record, second: Record, seed: int) -> Estimate:
 
 
 def _told(gain: Estimate) -> str:
-    return f"{gain.value:.2%} [{gain.interval[0]:.2%}, {gain.interval[1]:.2%}]"
+    return f"{_percent(gain.value)} [{_percent(gain.interval[0])}, {_percent(gain.interval[1])}]"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
 
 
 def _known(value: float) -> float:

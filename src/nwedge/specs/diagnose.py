@@ -41,7 +41,9 @@ class Diagnose:
     """Threads that torch computes with; by default as many as it likes."""
 
     def __post_init__(self) -> None:
-        """Refuse names that are no functions, and numbers that cannot be (ValueError)."""
+        """Refuse no checkpoints, names that are no functions, and numbers that cannot be (ValueError)."""
+        if not self.checkpoints:
+            raise ValueError("nwedge diagnose needs the path of at least one checkpoint; got none")
         for name in ("network", "data", "loss", "predict"):
             if getattr(self, name) is not None:
                 check_reference(f"--{name}", getattr(self, name))
