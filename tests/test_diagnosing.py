@@ -246,7 +246,7 @@ def test_an_interrupted_diagnosis_leaves_what_was_there(monkeypatch):
     torch.save(trained(0).state_dict(), "a.pt")
     assert main(command("a.pt")) == 0
     before = read()
-    monkeypatch.setattr("nwedge.diagnosing.diagnose", _interrupt)
+    monkeypatch.setattr("nwedge.diagnosis.diagnose.diagnose", _interrupt)
     assert main(command("a.pt")) == 130
     assert read() == before
 

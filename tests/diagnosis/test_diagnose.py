@@ -144,3 +144,9 @@ def test_what_cannot_be_diagnosed_is_one_sentence(landscape, seeds):
         diagnose(landscape, seeds[:0])
     with pytest.raises(TypeError):
         diagnose(nwedge.WedgeLandscape(10, 2), seeds)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_merge_on_the_line_between_two_others_draws_no_plane(landscape, seeds):
+    found = diagnose(landscape, torch.stack([seeds[0], seeds[1], (seeds[0] + seeds[1]) / 2]))
+    assert found.plane is None
+    assert any("lie on one line" in warning for warning in found.warnings)

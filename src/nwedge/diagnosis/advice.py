@@ -58,7 +58,7 @@ def _first(records: Mapping[str, Record], seed: int) -> Choice:
     for name in records:
         if name == best:
             return Choice(
-                name, f"{name} is right on {_percent(records[name].accuracy)}, more than any other of its cost"
+                name, f"{name} is right on {_percent(records[name].accuracy)}, and no other of its cost on more"
             )
         gain = _gain(records[best], records[name], seed)
         if gain.interval[0] <= 0:

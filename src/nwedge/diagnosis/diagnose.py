@@ -3,14 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from nwedge._checks import check_points
 from nwedge._random import choose, derive
-from nwedge.diagnosis.advice import AVERAGE, recommend
+from nwedge.diagnosis.advice import AVERAGE, SINGLE, recommend
 from nwedge.diagnosis.clusters import clusters, predicted_average
 from nwedge.diagnosis.diagnosis import Checkpoint, Diagnosis, Measured, Plane, Prediction, Tunnel
 from nwedge.diagnosis.options import Options
@@ -32,6 +31,8 @@ DIRECTIONS, EXAMPLES = 16, 1000
 """Random directions of a width, and the training examples that widths and curvatures see at most."""
 THRESHOLDS, PRODUCTS = (0.01, 0.1, 1.0), 64
 """Curvatures above which directions are short, and the Hessian products that the count of each checkpoint takes."""
+FLAT = 1e-3
+"""The sine of the angle between two lines below which they are taken for one."""
 SIDE, MARGIN = 25, 0.25
 """Points of a side of the plane through three checkpoints, and how far it goes beyond them, in shares of its extent."""
 TUNNELS, STEPS, RATE, ALONG = 3, 300, 0.1, 21
@@ -83,7 +84,11 @@ def diagnose(
     best = options.order[0]
     aligned = options.aligned()
     found = options.all(aligned)
+    choices = {name: one.record.on(choosing) for name, one in found.items() if len(one.members) > 1 or name == SINGLE}
+    apart = _walled_off(together, options.order)
+    plane = _plane(landscape, points, names, list(dict.fromkeys([best, *apart, *options.order]))[:3], seed)
     warnings = [] if aligned is not None or len(points) < 2 else [NOT_ALIGNED]
+    warnings += [ON_A_LINE] if plane is None and len(points) > 2 else []
     return Diagnosis(
         checkpoints=[
             _checkpoint(landscape, points[place], name, scores(options.singles[place].on(scoring), seed), blind, seed)
@@ -100,17 +105,17 @@ def diagnose(
         clusters=[[names[place] for place in members] for members in together],
         tunnels=[
             _tunnel(landscape, points, names, (best, other), pairs.barriers[best, other], blind, seed)
-            for other in _walled_off(pairs.barriers, together, options.order)
+            for other in apart[:TUNNELS]
         ],
         options={
             name: Measured(scores(one.record.on(scoring), seed), one.passes, [names[place] for place in one.members])
             for name, one in found.items()
         },
-        recommendation=recommend({name: one.record.on(choosing) for name, one in found.items()}, seed),
+        recommendation=recommend(choices, seed),
         prediction=Prediction(predicted, evaluate(landscape, points.mean(0)[None]).item())
         if AVERAGE in found
         else None,
-        plane=_plane(landscape, points, names, options.order[:3], seed) if len(points) > 2 else None,
+        plane=plane,
         averaged_statistics=None
         if statistics is None or not landscape.recomputes
         else averaged_barriers(_few(landscape, seed), points, statistics),
@@ -121,6 +126,7 @@ def diagnose(
 
 
 NOT_ALIGNED = "the order of the hidden units is not known for this architecture, so that nothing is aligned"
+ON_A_LINE = "the three checkpoints of the plane lie on one line, so that no plane is drawn"
 
 
 def _checked(landscape: NetworkLandscape, points: Tensor) -> PredictiveNetwork:
@@ -169,20 +175,24 @@ def _checkpoint(
     )
 
 
-def _walled_off(barriers: np.ndarray, together: Sequence[Sequence[int]], order: Sequence[int]) -> list[int]:
-    """The most accurate point of each cluster but the best point's own, at most `TUNNELS` of them."""
+def _walled_off(together: Sequence[Sequence[int]], order: Sequence[int]) -> list[int]:
+    """The most accurate point of each cluster but the best point's own."""
     (home,) = [members for members in together if order[0] in members]
-    return [next(place for place in order if place in members) for members in together if members is not home][:TUNNELS]
+    return [next(place for place in order if place in members) for members in together if members is not home]
 
 
 def _plane(
     landscape: PredictiveNetwork, points: Tensor, names: Sequence[str], three: Sequence[int], seed: int
-) -> Plane:
-    """The loss on an orthogonal grid around three points, some way beyond them."""
+) -> Plane | None:
+    """The loss on an orthogonal grid around three points, some way beyond them; None if they span no plane."""
+    if len(three) < 3:
+        return None
     a, b, c = (points[place] for place in three)
     first, second = b - a, c - a
     u = first / first.norm()
     v = second - (second @ u) * u
+    if v.norm() < FLAT * second.norm():
+        return None
     v = v / v.norm()
     corners = torch.stack([torch.stack([(p - a) @ u, (p - a) @ v]) for p in (a, b, c)])
     low, high = corners.min(0).values, corners.max(0).values

@@ -12,14 +12,16 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from nwedge.report.figures import style
 
 CAPTION = (
-    "The training loss on the plane through the three most accurate checkpoints, on a logarithmic scale; both axes are "
-    "distances in units of the weights. Hatched: the loss is undefined (NaN or infinite). A plane shows two of many "
-    "dimensions: two basins that are parted here may be connected through the others, as trained paths show, and one "
-    "that looks round here may be long in directions that the plane does not hold. Only some of the training examples "
-    "are used here."
+    "The training loss on a plane through three checkpoints, of different clusters where there are as many, on a "
+    "logarithmic scale; both axes are distances in units of the weights. Hatched: the loss is undefined (NaN or "
+    "infinite). A plane shows two of many dimensions: two basins that are parted here may be connected through the "
+    "others, as trained paths show, and one that looks round here may be long in directions that the plane does not "
+    "hold. Only some of the training examples are used here."
 )
 DECADES = 5
 """Of the loss that are shown at most, counted from the highest."""
+THIN = 4
+"""The ratio of the two extents beyond which the axes have scales of their own."""
 NARROW = 3
 """The ratio of highest to lowest loss below which the scale is linear."""
 STEPS = ([1, 2, 5], [1, 3])
@@ -53,7 +55,8 @@ def figure(plane: Mapping[str, Any], labels: Sequence[str]) -> Figure:
             label, (across, up), (0, 7), textcoords="offset points", ha="center", size=8.5, weight="bold",
             parse_math=False, path_effects=[withStroke(linewidth=2.5, foreground=style.PAPER)],
         )  # fmt: skip
-    axes.set_aspect("equal")
+    if 1 / THIN <= np.ptp(y) / np.ptp(x) <= THIN:
+        axes.set_aspect("equal")
     axes.set_xlabel("distance along the line through two of them")
     axes.set_ylabel("distance from that line")
     bar = found.colorbar(filled, ax=axes, location="bottom", label="training loss (nats)", shrink=0.9, aspect=30)
