@@ -27,7 +27,7 @@ LEVEL = 0.05
 """The highest barrier of a line that counts as low, as a share of the loss of blind guessing, log(classes)."""
 WIDTH_LEVEL = 0.2
 """The loss at which the width of a checkpoint is taken, in the same share, above its own."""
-DIRECTIONS, EXAMPLES = 16, 1000
+DIRECTIONS, EXAMPLES = 16, 500
 """Random directions of a width, and the training examples that widths and curvatures see at most."""
 THRESHOLDS, PRODUCTS = (0.01, 0.1, 1.0), 64
 """Curvatures above which directions are short, and the Hessian products that the count of each checkpoint takes."""
