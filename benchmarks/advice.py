@@ -169,11 +169,11 @@ def fine_tunes(build: Callable[[], nn.Module], rates: Sequence[float], steps: in
     return make
 
 
-def permuted(build: Callable[[], nn.Module]) -> Callable:
-    """Fine-tunes of one start whose hidden units are in a new order each."""
+def permuted(make_ordered: Callable[[], tuple[NetworkLandscape, Tensor]]) -> Callable:
+    """The same checkpoints, each with its hidden units in a new order."""
 
     def make() -> tuple[NetworkLandscape, Tensor]:
-        network, points = fine_tunes(build, [1e-3] * COUNT)()
+        network, points = make_ordered()
         return network, torch.stack([shuffled(network, point, row) for row, point in enumerate(points)])
 
     return make
@@ -197,7 +197,9 @@ CASES = (
     Case("MLP, snapshots at a low rate", snapshots(mlp, 3e-4, 60)),
     Case("MLP, snapshots at a high rate", snapshots(mlp, 1e-2, 300)),
     Case("MLP, noisy labels, snapshots", snapshots(mlp, 3e-3, 100, noise=0.4)),
-    Case("MLP, permuted fine-tunes", permuted(mlp)),
+    Case("MLP, permuted fine-tunes", permuted(fine_tunes(mlp, [1e-3] * COUNT))),
+    Case("MLP, permuted snapshots at a high rate", permuted(snapshots(mlp, 1e-2, 300))),
+    Case("MLP, noisy labels, permuted snapshots", permuted(snapshots(mlp, 3e-3, 100, noise=0.4))),
     Case("MLP, fine-tunes, one at a ruinous rate", fine_tunes(mlp, [3e-4, 1e-3, 1e-3, 3e-3, 0.3])),
     Case("MLP, snapshots from the very start", snapshots(mlp, 3e-3, 100, warm=1)),
     Case("CNN, 5 seeds", seeds(cnn)),
@@ -222,7 +224,7 @@ def main() -> None:
     rows = [_row(case) for place, case in enumerate(CASES) if chosen is None or place in chosen]
     for row in rows:
         table.add_row(*row.cells())
-    console = Console(width=200)
+    console = Console(width=220)
     console.print(table)
     for line in _means(rows):
         console.print(line)
