@@ -58,11 +58,12 @@ def diagnose_files(arguments: Diagnose) -> Diagnosed:
         device=arguments.device,
     )
     given = read(arguments.checkpoints, landscape)
+    landscape = given.landscape
     found = diagnose(
         landscape,
         given.points,
         names=given.names,
-        statistics=given.statistics if landscape.recomputes else None,
+        statistics=given.statistics,
         level=arguments.level,
         seed=arguments.seed,
     )

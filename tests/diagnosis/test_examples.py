@@ -10,7 +10,6 @@ from nwedge import NetworkLandscape, descend, diagnose
 from nwedge._random import derive
 from nwedge.diagnosis.diagnosis import Diagnosis
 from nwedge.landscapes.networks import architectures, data
-from nwedge.landscapes.networks.batch_norm import statistics_of
 
 
 def advice(found: Diagnosis) -> tuple[str, str]:
@@ -86,7 +85,7 @@ def test_a_residual_network_with_batch_norm_is_recomputed_and_aligned():
         trained.append(model.eval())
     landscape = NetworkLandscape(trained[0], (x, y), held_out, batch_norm="recompute")
     points = torch.stack([landscape.point(model) for model in trained])
-    found = diagnose(landscape, points, statistics=[statistics_of(dict(model.named_buffers())) for model in trained])
+    found = diagnose(landscape, points, statistics=[dict(model.named_buffers()) for model in trained])
     assert len(found.clusters) == 2
     assert found.aligned_barriers is not None
     assert found.aligned_barriers.max() < found.barriers.max()

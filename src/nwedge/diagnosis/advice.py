@@ -1,9 +1,8 @@
 """Which of the options to take, for one pass at inference and for as many as there are checkpoints."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from nwedge.diagnosis.records import Estimate, Record, difference
 
@@ -40,21 +39,26 @@ def recommend(records: Mapping[str, Record], seed: int) -> Recommendation:
     """Choose by the records on the choosing half.
 
     Of each of `ONE_PASS` and `MANY_PASSES` the first is taken that cannot be told from the most accurate of them, since
-    the paired bootstrap interval of their difference in accuracy contains 0. For many passes that is advised unless the
-    upper end of the interval of its gain over the choice for one pass lies below `WORTH`: then one pass is enough.
+    the paired bootstrap interval of their difference in accuracy contains 0. For many passes that is advised if it
+    gains on the choice for one pass, and the upper end of the interval of its gain is at least `WORTH`: else one pass
+    is enough. Options of undefined accuracy are left out; "single" is taken where no other is left for one pass.
 
     Args:
         records: of each option that there is, on the same examples; "single" is among them.
         seed: of the bootstrap.
     """
-    one = _first({name: records[name] for name in ONE_PASS if name in records}, seed)
-    many = {name: records[name] for name in MANY_PASSES if name in records}
+    known = {name: record for name, record in records.items() if not math.isnan(record.accuracy)}
+    one_pass = {name: known[name] for name in ONE_PASS if name in known}
+    one = (
+        _first(one_pass, seed) if one_pass else Choice(SINGLE, "the accuracy of every option of one pass is undefined")
+    )
+    many = {name: known[name] for name in MANY_PASSES if name in known}
     return Recommendation(one, _worth(records, one, _first(many, seed), seed) if many else one)
 
 
 def _first(records: Mapping[str, Record], seed: int) -> Choice:
     """The first of the options that cannot be told from the most accurate of them."""
-    best = max(records, key=lambda name: (_known(records[name].accuracy), -records[name].mean_loss))
+    best = max(records, key=lambda name: records[name].rank)
     for name in records:
         if name == best:
             return Choice(
@@ -70,6 +74,8 @@ def _worth(records: Mapping[str, Record], one: Choice, many: Choice, seed: int) 
     """The choice for many passes, if it may gain enough over the one for one pass."""
     gain = _gain(records[many.option], records[one.option], seed)
     told = f"{many.option} gains {_told(gain)} in accuracy over {one.option}"
+    if gain.value <= 0:
+        return Choice(one.option, f"{told}: nothing that is worth its cost")
     if gain.interval[1] < WORTH:
         return Choice(one.option, f"{told}: less than {_percent(WORTH)}, which is not worth its cost")
     return Choice(many.option, told)
@@ -86,8 +92,3 @@ def _told(gain: Estimate) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
-
-
-def _known(value: float) -> float:
-    """The value, below all others where it is undefined."""
-    return -np.inf if np.isnan(value) else value

@@ -1,5 +1,6 @@
 """The diagnosis of several checkpoints of one network, in one call."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -9,17 +10,18 @@ from torch import Tensor
 
 from nwedge._checks import check_points
 from nwedge._random import choose, derive
-from nwedge.diagnosis.advice import AVERAGE, SINGLE, recommend
+from nwedge.diagnosis.advice import SINGLE, recommend
 from nwedge.diagnosis.clusters import clusters, predicted_average
 from nwedge.diagnosis.diagnosis import Checkpoint, Diagnosis, Measured, Plane, Prediction, Tunnel
 from nwedge.diagnosis.options import Options
 from nwedge.diagnosis.pairs import angles, lines, sampled_losses
 from nwedge.diagnosis.records import Scores, halves, scores
-from nwedge.diagnosis.statistics import averaged_barriers
+from nwedge.geometry import Plane as Axes
 from nwedge.landscape import evaluate
+from nwedge.landscapes.networks.batch_norm import running_statistics
 from nwedge.landscapes.networks.network import NetworkLandscape, PredictiveNetwork
+from nwedge.landscapes.restricted import restrict
 from nwedge.methods.curvature import short_directions
-from nwedge.methods.ensembling import disagreement
 from nwedge.methods.probes import radial_width
 from nwedge.methods.tunnels import barrier, connect
 
@@ -52,7 +54,7 @@ def diagnose(
 
     Choices are made on one half of the held-out data and scored on the other (halves stratified by class). See
     `nwedge.diagnosis.advice` for the rule, `nwedge.diagnosis.clusters` for what is predicted of the average before it
-    is evaluated.
+    is evaluated. A checkpoint that overflows on the training data is left out, and a warning tells so.
 
     Args:
         landscape: a network with held-out data and class labels.
@@ -65,34 +67,47 @@ def diagnose(
 
     Raises:
         TypeError: a landscape that is no network, or that does not predict classes.
-        ValueError: no held-out data, no points, equal points, or names of another number.
+        ValueError: no held-out data, no points, equal points, names of another number, no point that does not overflow,
+            or statistics that are missing or of another shape.
     """
     landscape = _checked(landscape, points)
     names = [str(place) for place in range(len(points))] if names is None else list(names)
     if len(names) != len(points):
         raise ValueError(f"names must be {len(points)}, one for each point; got {len(names)}")
+    running = _running(landscape, points, statistics)
+    losses, norms = evaluate(landscape, points), points.norm(dim=1)
+    finite = (losses.isfinite() & norms.isfinite()).tolist()
+    warnings = [
+        f"{name} overflows, with a training loss of {loss:g} at weights of norm {norm:g}: it is left out"
+        for name, loss, norm, kept in zip(names, losses.tolist(), norms.tolist(), finite, strict=True)
+        if not kept
+    ]
+    if not any(finite):
+        raise ValueError(f"no checkpoint has a finite training loss: {warnings[0]}")
+    names, points, losses = list(itertools.compress(names, finite)), points[finite], losses[finite]
+    running = None if running is None else running[finite]
     held_out = landscape.held_out
     labels = held_out.labels.cpu().numpy()
     choosing, scoring = halves(labels, seed)
-    blind = math.log(max(2, held_out.predict(points[:1]).shape[2]))
+    options = Options(landscape, points, choosing, seed)
+    blind = math.log(max(2, options.classes))
     level = LEVEL * blind if level is None else level
 
     pairs = lines(landscape, points, blind=blind, seed=seed)
     together = clusters(pairs.barriers, level)
     predicted = predicted_average(pairs.losses, pairs.middles, together)
-    options = Options(landscape, points, choosing, seed)
     best = options.order[0]
     aligned = options.aligned()
     found = options.all(aligned)
     choices = {name: one.record.on(choosing) for name, one in found.items() if len(one.members) > 1 or name == SINGLE}
     apart = _walled_off(together, options.order)
     plane = _plane(landscape, points, names, list(dict.fromkeys([best, *apart, *options.order]))[:3], seed)
-    warnings = [] if aligned is not None or len(points) < 2 else [NOT_ALIGNED]
+    warnings += [options.not_aligned()] if aligned is None and len(points) > 1 else []
     warnings += [ON_A_LINE] if plane is None and len(points) > 2 else []
     return Diagnosis(
         checkpoints=[
-            _checkpoint(landscape, points[place], name, scores(options.singles[place].on(scoring), seed), blind, seed)
-            for place, name in enumerate(names)
+            _checkpoint(landscape, point, name, loss, scores(options.singles[place].on(scoring), seed), blind, seed)
+            for place, (point, name, loss) in enumerate(zip(points, names, losses.tolist(), strict=True))
         ],
         barriers=pairs.barriers,
         barrier_errors=pairs.errors,
@@ -101,7 +116,7 @@ def diagnose(
         if aligned is None
         else lines(landscape, aligned, blind=blind, seed=seed, hub=best).barriers[best],
         angles=angles(points),
-        disagreement=disagreement(held_out, points).cpu().numpy(),
+        disagreement=options.disagreement,
         clusters=[[names[place] for place in members] for members in together],
         tunnels=[
             _tunnel(landscape, points, names, (best, other), pairs.barriers[best, other], blind, seed)
@@ -112,20 +127,17 @@ def diagnose(
             for name, one in found.items()
         },
         recommendation=recommend(choices, seed),
-        prediction=Prediction(predicted, evaluate(landscape, points.mean(0)[None]).item())
-        if AVERAGE in found
-        else None,
+        prediction=Prediction(predicted, evaluate(landscape, points.mean(0)[None]).item()) if len(points) > 2 else None,
         plane=plane,
         averaged_statistics=None
-        if statistics is None or not landscape.recomputes
-        else averaged_barriers(_few(landscape, seed), points, statistics),
+        if running is None
+        else lines(landscape, points, blind=blind, seed=seed, statistics=running).barriers,
         warnings=warnings,
         seed=seed,
         points={name: one.point for name, one in found.items() if one.point is not None},
     )
 
 
-NOT_ALIGNED = "the order of the hidden units is not known for this architecture, so that nothing is aligned"
 ON_A_LINE = "the three checkpoints of the plane lie on one line, so that no plane is drawn"
 
 
@@ -146,11 +158,22 @@ def _checked(landscape: NetworkLandscape, points: Tensor) -> PredictiveNetwork:
     return landscape
 
 
+def _running(
+    landscape: PredictiveNetwork, points: Tensor, statistics: Sequence[Mapping[str, Tensor]] | None
+) -> Tensor | None:
+    """The running statistics of each point, shape (points, statistics), where they can be given to the network."""
+    if statistics is None or not landscape.recomputes:
+        return None
+    if len(statistics) != len(points):
+        raise ValueError(f"statistics must be {len(points)}, one for each point; got {len(statistics)}")
+    model = landscape.model
+    return torch.stack([running_statistics(model, own).to(points) for own in statistics])
+
+
 def _checkpoint(
-    landscape: PredictiveNetwork, point: Tensor, name: str, held_out: Scores, blind: float, seed: int
+    landscape: PredictiveNetwork, point: Tensor, name: str, loss: float, held_out: Scores, blind: float, seed: int
 ) -> Checkpoint:
     few = _few(landscape, seed)
-    loss = evaluate(landscape, point[None]).item()
     width = radial_width(
         few, point[None], loss + WIDTH_LEVEL * blind, directions=DIRECTIONS, generator=derive(seed, "width", name)
     )
@@ -198,8 +221,8 @@ def _plane(
     low, high = corners.min(0).values, corners.max(0).values
     margin = MARGIN * (high - low)
     x, y = (torch.linspace(float(s), float(e), SIDE).to(a) for s, e in zip(low - margin, high + margin, strict=True))
-    grid = a + x.repeat(SIDE)[:, None] * u + y.repeat_interleave(SIDE)[:, None] * v
-    losses = evaluate(_few(landscape, seed), grid).view(SIDE, SIDE)
+    grid = torch.stack([x.repeat(SIDE), y.repeat_interleave(SIDE)], 1)
+    losses = evaluate(restrict(_few(landscape, seed), Axes(u, v), a), grid).view(SIDE, SIDE)
     found = (tensor.double().cpu().numpy() for tensor in (corners, x, y, losses))
     return Plane([names[place] for place in three], *found)
 
@@ -223,5 +246,5 @@ def _tunnel(
     generator = derive(seed, "tunnel", *ends)
     path = connect(landscape, a, b, method="bezier", steps=STEPS, rate=RATE, samples=1, generator=generator)
     t = torch.linspace(0, 1, ALONG, dtype=a.dtype, device=a.device)[:, None]
-    losses, _ = sampled_losses(landscape, path.embed(t), blind, seed)
+    losses, _ = sampled_losses(landscape, path, t, blind, seed)
     return Tunnel((names[ends[0]], names[ends[1]]), float(line), barrier(losses[None]).item())

@@ -85,12 +85,12 @@ class Diagnosis:
     """What several checkpoints of one network are to each other, and what to do with them.
 
     Attributes:
-        checkpoints: each alone.
+        checkpoints: each alone; those that overflow are left out.
         barriers: on the straight lines between all pairs, in nats, shape (checkpoints, checkpoints).
         barrier_errors: their standard errors.
         level: the highest barrier of a line that counts as low.
         aligned_barriers: between each checkpoint, its hidden units in the order closest to the best one's, and the
-            best one; None where the orders of the units are not known.
+            best one; None where no units can change places, as a warning tells.
         angles: as seen from the origin, in degrees.
         disagreement: the share of held-out examples on which two predict different classes.
         clusters: the names of checkpoints that low lines connect, the largest cluster first.
@@ -98,11 +98,12 @@ class Diagnosis:
         options: what can be done, by name.
         recommendation: for one pass at inference and for as many as there are checkpoints; a soup of one checkpoint is
             called by its name, "single".
-        prediction: of the loss at the average; None for one checkpoint.
+        prediction: of the loss at the average; None for fewer than three: the average of two is the middle of a line.
         plane: through the most accurate checkpoints of three clusters, or of as many as there are and the next in
             accuracy; None for fewer than three, or on one line.
         averaged_statistics: the barriers where BatchNorm's running statistics are interpolated like the weights, as in
-            a plain average of state dicts, in the place of being recomputed; None where there is no BatchNorm.
+            a plain average of state dicts, in the place of being recomputed, on the same examples; None where there is
+            no BatchNorm, or its running statistics are not known.
         warnings: one sentence each.
         seed: of the halves, the samples and the trainings.
         points: the weights of each option of one pass, shape (dim,), by its name.

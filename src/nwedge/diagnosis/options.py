@@ -13,7 +13,7 @@ from nwedge.diagnosis.advice import ALIGNED, AVERAGE, ENSEMBLE, SINGLE, SOUP, TU
 from nwedge.diagnosis.records import Record
 from nwedge.landscapes.networks.network import PredictiveNetwork
 from nwedge.methods.alignment import align, alignable
-from nwedge.methods.ensembling import RunningAverage
+from nwedge.methods.ensembling import RunningAverage, differing, predicted_classes
 from nwedge.methods.sheets import m_tunnel
 
 STARTS = 3
@@ -47,6 +47,12 @@ class Options:
         points: the checkpoints, shape (points, dim), at least one.
         choosing: the held-out examples on which choices are made.
         seed: of alignments and sheets.
+
+    Attributes:
+        singles: the record of each point.
+        classes: how many are predicted.
+        disagreement: the share of examples on which two points predict different classes, shape (points, points).
+        order: the points by their rank on the choosing half, the best first.
     """
 
     def __init__(
@@ -61,13 +67,16 @@ class Options:
         self._every = tuple(range(len(points)))
         together = RunningAverage()
         self.singles: list[Record] = []
+        predicted: list[Tensor] = []
         for point in points:
             probabilities = self._predict(point)
             together.update(probabilities)
+            predicted.append(predicted_classes(probabilities))
             self.singles.append(self._record(probabilities))
         self._together = self._record(together.average)
-        on_half = [record.on(choosing) for record in self.singles]
-        self.order = sorted(self._every, key=lambda one: (-on_half[one].accuracy, on_half[one].mean_loss))
+        self.classes = together.average.shape[1]
+        self.disagreement = differing(torch.stack(predicted)).cpu().numpy()
+        self.order = sorted(self._every, key=lambda one: self.singles[one].on(choosing).rank, reverse=True)
         """The points from the most to the least accurate on the choosing half."""
 
     def all(self, aligned: Float[Tensor, "points dim"] | None) -> dict[str, Option]:
@@ -106,6 +115,14 @@ class Options:
             for place, point in enumerate(self._points)
         ]
         return torch.stack(rows)
+
+    def not_aligned(self) -> str:
+        """Why `aligned` gives nothing for several points, in one sentence."""
+        try:
+            why = f"no hidden units can change places: {self._landscape.permutations}"
+        except ValueError as error:
+            why = str(error)
+        return f"nothing is aligned, since {'; '.join(why.splitlines())}"
 
     def _average(self, points: Tensor, members: Sequence[int]) -> Option:
         point = points[list(members)].mean(0)

@@ -1,5 +1,6 @@
 """How a classifier does on each held-out example, the halves on which one chooses and scores, and bootstraps."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,10 +51,15 @@ class Record:
         """The mean negative log likelihood."""
         return float(self.loss.mean())
 
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The higher the better: by accuracy, then by less loss; below all others where these are undefined."""
+        return (-math.inf, -math.inf) if math.isnan(self.accuracy) else (self.accuracy, -self.mean_loss)
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval."""
+    """A number with its 95 % interval; both are NaN where it is undefined."""
 
     value: float
     interval: tuple[float, float]
@@ -119,6 +125,8 @@ def _resampled(count: int, seed: int) -> Iterator[Float[np.ndarray, "some exampl
 
 
 def _estimate(value: float, resampled: np.ndarray) -> Estimate:
+    if math.isnan(value):
+        return Estimate(value, (math.nan, math.nan))
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(resampled, [tail, 100 - tail])
     return Estimate(value, (float(low), float(high)))

@@ -209,13 +209,19 @@ def disagreement(landscape: Predictive, points: Float[Tensor, "points dim"]) -> 
         ValueError, TypeError: no points, or points that are not the landscape's.
     """
     _check_predictive(landscape, points)
-    classes, broken = [], []
-    for point in points:
-        probabilities = landscape.predict(point[None])[0]
-        classes.append(probabilities.argmax(1))
-        broken.append(probabilities.isnan().any())
-    found, undefined = torch.stack(classes), torch.stack(broken)
-    differs = torch.stack([(found != row).to(points.dtype).mean(1) for row in found])
+    found = torch.stack([predicted_classes(landscape.predict(point[None])[0]) for point in points])
+    return differing(found).to(points.dtype)
+
+
+def predicted_classes(probabilities: Float[Tensor, "examples classes"]) -> Int[Tensor, " examples"]:
+    """The most probable class of each example, shape (examples,); -1 where a probability is NaN."""
+    return probabilities.argmax(1).masked_fill(probabilities.isnan().any(1), -1)
+
+
+def differing(classes: Int[Tensor, "points examples"]) -> Float[Tensor, "points points"]:
+    """The fraction of examples whose class differs, for every pair, in float64; NaN where a class of either is -1."""
+    undefined = (classes < 0).any(1)
+    differs = torch.stack([(classes != row).double().mean(1) for row in classes])
     return differs.masked_fill(undefined | undefined[:, None], math.nan)
 
 

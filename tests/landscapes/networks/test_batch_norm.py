@@ -9,7 +9,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from nwedge import NetworkLandscape, evaluate, gradient
 from nwedge._random import derive
-from nwedge.landscapes.networks.batch_norm import RecomputedBatchNorm, recomputed_layers, with_recomputed
+from nwedge.landscapes.networks.batch_norm import (
+    RecomputedBatchNorm,
+    recomputed_layers,
+    running_names,
+    running_statistics,
+    with_recomputed,
+)
 
 EXAMPLES, CHUNK = 60, 20
 
@@ -163,24 +169,42 @@ def test_a_batch_without_a_variance_is_refused() -> None:
         landscape.loss(landscape.initial(1, derive(0)))
 
 
-def test_kept_statistics_are_those_that_are_given():
-    from nwedge import NetworkLandscape
-
+def normalised(x: Tensor) -> nn.Module:
+    """In eval mode, with running statistics of other data."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+    model(3 * x + 1)
+    return model.eval()
+
+
+def test_statistics_that_are_given_take_the_place_of_recomputed_ones():
     x, y = torch.randn(50, 4), torch.randint(3, (50,))
-    model(3 * x + 1)  # moves the running statistics
-    model.eval()
+    model = normalised(x)
     recomputed = NetworkLandscape(model, (x, y), (x[:9], y[:9]), batch_norm="recompute")
-    point = recomputed.point(model)[None]
-    kept = recomputed.keeping(model.state_dict())
-    expected = nn.functional.cross_entropy(model(x), y)
-    assert torch.allclose(kept.loss(point), expected)
-    assert not torch.allclose(recomputed.loss(point), expected)
-    assert not kept.recomputes
-    assert torch.allclose(kept.held_out.loss(point), nn.functional.cross_entropy(model(x[:9]), y[:9]))
-    assert torch.allclose(kept.module(point[0]).eval()(x), model(x))
+    point, expected = recomputed.point(model)[None], cross_entropy(model(x), y, reduction="none")
+    given = running_statistics(model, model.state_dict())
+    assert running_names(model) == ["1.running_mean", "1.running_var"]
+    torch.testing.assert_close(recomputed.example_losses(point, given[None])[0], expected)
+    assert not torch.allclose(recomputed.example_losses(point)[0], expected)
     with pytest.raises(ValueError, match=r"'1\.running_mean' is missing"):
-        recomputed.keeping({})
+        running_statistics(model, {})
     with pytest.raises(ValueError, match=r"'1.running_var' must have shape \(6,\); got \(3,\)"):
-        recomputed.keeping({"1.running_mean": torch.zeros(6), "1.running_var": torch.zeros(3)})
+        running_statistics(model, {"1.running_mean": torch.zeros(6), "1.running_var": torch.zeros(3)})
+
+
+@pytest.mark.parametrize("batch_norm", ["keep", "recompute"])
+def test_buffers_are_replaced(batch_norm):
+    x, y = torch.randn(50, 4), torch.randint(3, (50,))
+    model = normalised(x)
+    fresh = NetworkLandscape(normalised(0 * x), (x, y), (x[:9], y[:9]), batch_norm=batch_norm)
+    point = fresh.point(model)
+    replaced = fresh.with_buffers(dict(model.named_buffers()))
+    assert replaced.recomputes == fresh.recomputes
+    as_given = torch.allclose(replaced.loss(point[None]), cross_entropy(model(x), y))
+    assert as_given == (batch_norm == "keep")
+    assert torch.allclose(replaced.loss(point[None]), fresh.loss(point[None])) == fresh.recomputes
+    if batch_norm == "keep":
+        torch.testing.assert_close(replaced.module(point)(x), model(x))
+        torch.testing.assert_close(replaced.held_out.loss(point[None])[0], cross_entropy(model(x[:9]), y[:9]))
+    with pytest.raises(RuntimeError, match="absent"):
+        fresh.with_buffers({"absent": torch.ones(1)})

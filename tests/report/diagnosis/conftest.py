@@ -81,7 +81,7 @@ def made(names: Sequence[str] = NAMES, clusters: Sequence[Sequence[int]] = CLUST
         "options": options,
         "recommendation": {"one_pass": one, "k_passes": many},
         "reasons": {"one_pass": f"{one} <is> best", "k_passes": f"{many} gains 1.50% & more"},
-        "prediction": {"predicted": 0.25, "measured": 0.5} if count > 1 else None,
+        "prediction": {"predicted": 0.25, "measured": 0.5} if count > 2 else None,
         "plane": plane if count > 2 else None,
         "averaged_statistics": None,
         "warnings": ["<i>nothing</i> is aligned"],

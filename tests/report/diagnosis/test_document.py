@@ -210,6 +210,7 @@ def test_one_checkpoint_has_neither_pairs_nor_a_second_budget(pages):
 def test_two_checkpoints_have_pairs_and_no_plane(pages):
     assert "each lies on a wedge of its own" in pages["two"].says("wedges")
     assert "there are 2" in pages["two"].says("plane")
+    assert "nothing to predict" in pages["two"].says("prediction")
     assert "Average the predictions of both checkpoints" in pages["two"].says("recommendation")
 
 

@@ -1,6 +1,5 @@
 """BatchNorm whose statistics are recomputed at every point from the training data, and differentiated through."""
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -117,29 +116,27 @@ def keep_statistics(model: nn.Module, statistics: Tensor) -> None:
         layer.eval()
 
 
-def statistics_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The running statistics among the entries of a state dict, by name."""
-    return {name: value for name, value in state.items() if name.rpartition(".")[2] in STATISTICS}
+def running_names(model: nn.Module) -> list[str]:
+    """The names of the running statistics of the BatchNorm layers of an unswapped model, in the order of statistics."""
+    paths = [path for path, layer in model.named_modules() if isinstance(layer, _BatchNorm)]
+    return [f"{path}.{own}" if path else own for path in paths for own in STATISTICS]
 
 
-def with_statistics(model: nn.Module, statistics: Mapping[str, Tensor]) -> nn.Module:
-    """A copy of a model whose BatchNorm layers, in eval mode, normalise by given running statistics.
+def running_statistics(model: nn.Module, state: Mapping[str, Tensor]) -> Tensor:
+    """The running statistics of the BatchNorm layers in a state dict, as recomputed ones come, shape (statistics,).
+
+    Args:
+        model: an unswapped model; it is not changed.
+        state: the statistics by their names in the model; other entries are left out.
 
     Raises:
         ValueError: statistics that are missing, or of another shape.
     """
-    model = copy.deepcopy(model)
-    for path, layer in model.named_modules():
-        if not isinstance(layer, _BatchNorm):
-            continue
-        for own in STATISTICS:
-            name = f"{path}.{own}" if path else own
-            if name not in statistics:
-                raise ValueError(f"the running statistics of every BatchNorm layer are needed; '{name}' is missing")
-            given = statistics[name]
-            if given.shape != (layer.num_features,):
-                raise ValueError(f"'{name}' must have shape ({layer.num_features},); got {tuple(given.shape)}")
-            like = next(model.parameters())
-            setattr(layer, own, given.detach().to(like.device, like.dtype).clone())
-        layer.eval()
-    return model
+    names = running_names(model)
+    sizes = [layer.num_features for layer in model.modules() if isinstance(layer, _BatchNorm) for _ in STATISTICS]
+    for name, size in zip(names, sizes, strict=True):
+        if name not in state:
+            raise ValueError(f"the running statistics of every BatchNorm layer are needed; '{name}' is missing")
+        if state[name].shape != (size,):
+            raise ValueError(f"'{name}' must have shape ({size},); got {tuple(state[name].shape)}")
+    return torch.cat([state[name].detach() for name in names])

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from nwedge._checks import check_choice, check_indices, check_integer, check_points, check_same_shape
 from nwedge._random import choose, draw_seeds, partition
 from nwedge.landscape import differentiated
-from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed, with_statistics
+from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed
 from nwedge.landscapes.networks.classification import (
     accuracy_of,
     checked_loss,
@@ -203,33 +203,34 @@ class NetworkLandscape:
         other._training = other._examples if alone else self._training
         return other
 
-    def keeping(self, statistics: Mapping[str, Tensor]) -> "NetworkLandscape":
-        """The same network on the same examples with running statistics of BatchNorm that are kept at every point.
-
-        Args:
-            statistics: buffers by their names in the model, such as those of a state dict; other entries are left out.
+    def with_buffers(self, buffers: Mapping[str, Tensor]) -> "NetworkLandscape":
+        """The same network on the same examples with other values of some buffers, by their names in a state dict.
 
         Raises:
-            ValueError: buffers of another shape, or a BatchNorm layer of the model whose statistics are missing.
+            RuntimeError: a name or a shape that the model does not have.
         """
         other = copy.copy(self)
-        other._given = with_statistics(self._given, statistics)
+        other._given = copy.deepcopy(self._given)
+        other._given.load_state_dict({**other._given.state_dict(), **buffers})
         own = copy.deepcopy(other._given).to(self.device, self.dtype).requires_grad_(False)
-        other._evaluate_with(own, self.strategy, self.chunk)
+        other._evaluate_with(with_recomputed(own) if self.recomputes else own, self.strategy, self.chunk)
+        other.__dict__.pop("permutations", None)
         return other
 
-    def example_losses(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch examples"]:
+    def example_losses(
+        self, points: Float[Tensor, "batch dim"], statistics: Float[Tensor, "batch statistics"] | None = None
+    ) -> Float[Tensor, "batch examples"]:
         """The loss of every example, shape (batch, examples), without a graph; their mean is `loss`.
 
         A `loss` of the user's is taken of batches of one. Recomputed BatchNorm first takes a pass over the training
-        data.
+        data, unless `statistics` are given (`running_statistics`).
 
         Raises:
             ValueError, TypeError: points that do not belong to the landscape, or a `loss` that is not the mean over the
                 batch.
         """
         check_points(self, points)
-        return self._of_examples(self._each, points)
+        return self._of_examples(self._each, points, statistics)
 
     def loss(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The mean loss over all examples, shape (batch,), with dropout off; twice differentiable.
@@ -350,10 +351,11 @@ class NetworkLandscape:
     def _statistics(self, points: Tensor) -> Tensor:
         return self._evaluation.statistics(self._loss, points, self._training)
 
-    def _of_examples(self, function: Function, points: Tensor) -> Tensor:
+    def _of_examples(self, function: Function, points: Tensor, statistics: Tensor | None = None) -> Tensor:
         """A function that has a value for each example, at all points, shape (batch, examples, *), without a graph."""
         with torch.no_grad():
-            return self._evaluation.each(function, points, self._statistics(points), self._examples)
+            own = self._statistics(points) if statistics is None else statistics
+            return self._evaluation.each(function, points, own, self._examples)
 
     def _view(self, indices: Tensor, seeds: list[int]) -> Minibatch:
         return Minibatch(self, self._evaluation, self._loss, Drawn(self._examples, indices), seeds)

@@ -102,8 +102,8 @@ def alignment(found: Found) -> str:
     """What the order of the hidden units explains, in one sentence."""
     if found.aligned is None:
         return (
-            "Nothing was aligned: the order of the hidden units of this architecture is not known, so that two "
-            "checkpoints may be walled off only because their units are numbered differently."
+            "Nothing was aligned (see the warnings), so that two checkpoints may be walled off only because their "
+            "hidden units are numbered differently."
         )
     before, after = (int((ways(found)[way] <= found.level).sum()) for way in (LINE, AFTER))
     return (
