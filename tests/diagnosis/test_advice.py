@@ -55,3 +55,26 @@ def test_undefined_records_are_never_taken():
 def test_the_same_seed_gives_the_same_advice(seed):
     records = {"average": record(899, shift=2), "soup": record(902), "single": record(900), "ensemble": record(906)}
     assert chosen(seed, **records) == chosen(seed, **records)
+
+
+def test_options_that_are_undefined_on_some_examples_are_never_taken():
+    partly = record(950)
+    partly.loss[3] = np.nan
+    same = record(900)
+    assert chosen(average=partly, soup=same, single=same, ensemble=partly) == ("soup", "soup")
+    assert chosen(average=partly, single=partly) == ("single", "single")
+    assert chosen(single=partly, ensemble=same)[1] == "single"
+
+
+def test_many_passes_that_measured_a_loss_are_not_taken_however_few_the_examples():
+    one, many = record(45, examples=50), record(44, examples=50, shift=20)
+    assert many.accuracy < one.accuracy
+    assert chosen(single=one, ensemble=many)[1] == "single"
+    assert chosen(single=many, ensemble=one)[1] == "ensemble"
+
+
+def test_undefined_records_rank_last():
+    partly = record(950)
+    partly.loss[3] = np.nan
+    few = {"a": partly, "b": record(10), "c": record(900), "d": record(900, loss=0.4)}
+    assert sorted(few, key=lambda name: few[name].rank, reverse=True) == ["d", "c", "b", "a"]

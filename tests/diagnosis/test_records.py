@@ -86,3 +86,24 @@ def test_paired_differences_are_narrower_than_those_of_two_samples():
     found = difference(first, second, 0)
     assert found.value == pytest.approx(0.3, abs=0.03)
     assert found.interval[1] - found.interval[0] < 0.1
+
+
+def test_what_is_undefined_has_no_interval():
+    probabilities, labels = made()
+    probabilities[0] = np.nan
+    found = scores(Record.of(probabilities, labels), 0)
+    for one in (found.accuracy, found.loss, found.ece):
+        assert all(math.isnan(value) for value in (one.value, *one.interval))
+
+
+def test_the_interval_of_the_calibration_error_is_that_of_resampled_examples():
+    probabilities, labels = made(200)
+    record = Record.of(probabilities, labels)
+    rng = np.random.default_rng(1)
+    drawn = [rng.integers(200, size=200) for _ in range(2000)]
+    resampled = [
+        expected_calibration_error(torch.from_numpy(probabilities[some]), torch.from_numpy(labels[some])).item()
+        for some in drawn
+    ]
+    expected = np.percentile(resampled, [2.5, 97.5])
+    np.testing.assert_allclose(scores(record, 0).ece.interval, expected, atol=0.01)

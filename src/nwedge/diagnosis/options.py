@@ -85,8 +85,8 @@ class Options:
         Args:
             aligned: the points aligned to the most accurate one; None where there are none.
         """
-        best, count = self.order[0], len(self._points)
-        found = {SINGLE: Option(self.singles[best], 1, self._points[best], (best,))}
+        count = len(self._points)
+        found = {SINGLE: self._single()}
         if count == 1:
             return found
         found[AVERAGE] = self._average(self._points, self._every)
@@ -124,6 +124,10 @@ class Options:
             why = str(error)
         return f"nothing is aligned, since {'; '.join(why.splitlines())}"
 
+    def _single(self) -> Option:
+        best = self.order[0]
+        return Option(self.singles[best], 1, self._points[best], (best,))
+
     def _average(self, points: Tensor, members: Sequence[int]) -> Option:
         point = points[list(members)].mean(0)
         return Option(self._record(self._predict(point)), 1, point, tuple(members))
@@ -133,7 +137,7 @@ class Options:
 
         Wortsman et al. 2022, arXiv 2203.05482, recipe 1, by the accuracy on the choosing half.
         """
-        soup = self._average(self._points, self.order[:1])
+        soup = self._single()
         for one in self.order[1:]:
             larger = self._average(self._points, (*soup.members, one))
             if larger.record.on(self._choosing).accuracy >= soup.record.on(self._choosing).accuracy:
