@@ -43,7 +43,7 @@ def quick(monkeypatch):
 @pytest.mark.parametrize("seed", range(4))
 def test_the_soup_is_the_greedy_one(seed):
     landscape = landscape_of(seed)
-    points, choosing = trained(landscape, 6, seed), np.arange(0, 200, 2)
+    points, choosing = trained(landscape, 6, seed), np.arange(0, 200, 8)  # so few that there are ties
     half = landscape.held_out.take(torch.from_numpy(choosing))
 
     def accuracy(members: list[int]) -> float:
