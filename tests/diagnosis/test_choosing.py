@@ -43,7 +43,7 @@ def quick(monkeypatch):
 @pytest.mark.parametrize("seed", range(4))
 def test_the_soup_is_the_greedy_one(seed):
     landscape = landscape_of(seed)
-    points, choosing = trained(landscape, 6, seed), np.arange(0, 200, 8)  # so few that there are ties
+    points, choosing = trained(landscape, 6, seed), np.arange(0, 200, 2)
     half = landscape.held_out.take(torch.from_numpy(choosing))
 
     def accuracy(members: list[int]) -> float:
@@ -62,6 +62,12 @@ def test_the_soup_is_the_greedy_one(seed):
     assert found.order == order
     assert list(soup.members) == members
     torch.testing.assert_close(soup.point, points[list(members)].mean(0))
+
+
+def test_what_is_no_less_accurate_joins_the_soup():
+    landscape = landscape_of()
+    near = landscape.initial(1, derive(0)) * torch.tensor([[1.0], [1.0001], [1.0002]])
+    assert sorted(Options(landscape, near, np.arange(100), 0)._soup().members) == [0, 1, 2]
 
 
 def test_choices_do_not_see_the_scoring_half(quick, monkeypatch):
