@@ -88,7 +88,7 @@ def test_the_code_that_was_imported_is_what_a_task_must_be_of(own):
     path, names = own / "some_own_module.py", ["some_own_module:data", "some_own_module:Inner.build"]
     first = code(names)
     path.write_text(MODULE + "# edited before it was imported")
-    with pytest.raises(ValueError, match="the file of 'some_own_module:data' has changed .* start the run anew"):
+    with pytest.raises(ValueError, match=r"the file of 'some_own_module:data' has changed .* start the run anew"):
         check_code(names, first)
     second = code(names)
     find(names[0])
@@ -106,5 +106,5 @@ def test_what_a_function_raises_is_told_with_its_name(own):
     for name, words in (("leave", "raises SystemExit: 3"), ("lack", "raises KeyError: 'x'")):
         with pytest.raises(ValueError, match=f"'some_own_module:{name}' {words}"):
             call(f"some_own_module:{name}", {})
-    with pytest.raises(ValueError, match="cannot import some_own_ruin for .*SystemExit: 2"):
+    with pytest.raises(ValueError, match=r"cannot import some_own_ruin for .*SystemExit: 2"):
         find("some_own_ruin:f")

@@ -90,8 +90,8 @@ class OwnNetworkSpec(ModelSpec):
 
     network: str
     data: str
-    network_arguments: tuple[tuple[str, int | float | bool | str], ...] = ()
-    data_arguments: tuple[tuple[str, int | float | bool | str], ...] = ()
+    network_arguments: tuple[tuple[str, int | float | bool | str | None], ...] = ()
+    data_arguments: tuple[tuple[str, int | float | bool | str | None], ...] = ()
     loss: str | None = None
     predict: str | None = None
     batch_norm: str = "keep"
