@@ -205,6 +205,21 @@ def test_an_interrupt_gives_130_and_one_sentence(tmp_path, fakes, capsys):
         (("replicate", "--engine", "slurm"), ["unknown engine 'slurm'", "local, ray"]),
         (("replicate", "--address", "auto"), ["--address and --gpus-per-task are for --engine ray"]),
         (("replicate", "--engine", "ray", "--gpus-per-task", "1"), ["keeps GPUs free that --device cpu does not use"]),
+        (
+            ("replicate", "--engine", "ray", "--device", "cuda"),
+            ["--engine ray needs --gpus-per-task beside --device cuda"],
+        ),
+        (
+            ("replicate", "--engine", "ray", "--device", "cuda:1", "--gpus-per-task", "1"),
+            ["--engine ray itself chooses each task's GPUs", "got cuda:1"],
+        ),
+        *(
+            (
+                ("replicate", "--engine", "ray", "--device", "cuda", "--gpus-per-task", gpus),
+                [f"--gpus-per-task must be whole or from 0.0001 to 1; got {gpus}"],
+            )
+            for gpus in ("1.5", "1e-05")
+        ),
         (("replicate", "--quick", "yes"), ["unexpected argument 'yes'", "--quick"]),
         (("replicate", "--seeds", "x"), ["--seeds", "expected an integer; got 'x'"]),
         (("replicate", "--seeds", "2.5"), ["--seeds", "expected an integer; got '2.5'"]),

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 
+from nwedge import study
 from nwedge._files import StoreError, shared
 from nwedge.plan import Plan
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import ClaimSpec, GroupSpec
 from nwedge.store import Result, Store
 from nwedge.study import carry_out, prepare
+from nwedge.sweep.ledger import Durations
+from nwedge.sweep.progress import Display
+from nwedge.sweep.work import Job
 
 
 def execute(task, inputs, *, threads):
@@ -228,3 +233,24 @@ def test_the_fit_is_written_with_its_claims_and_removed_without_them(doing):
 def test_importing_it_needs_no_torch():
     code = "import sys, nwedge.study; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_time_left_on_a_cluster_is_by_its_size(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    from nwedge.sweep import cluster
+
+    asked = []
+
+    class Five:
+        workers = 5
+
+        def __init__(self, job, **how):
+            asked.append(how)
+
+    monkeypatch.setattr(cluster, "RayCluster", Five)
+    display = Display([], Durations(), Console(), workers=1)
+    arguments = Replicate(engine="ray", address="auto", out=tmp_path)
+    engine = study._on_ray(arguments, [], display)["engine"]
+    engine(Job(tmp_path, execute, 1, {}))
+    assert display.workers == 5
+    assert asked == [{"address": "auto", "gpus": 0.0, "workers": None}]

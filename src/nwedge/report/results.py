@@ -55,6 +55,11 @@ def read(directory: Path) -> Results:
     store = Store(directory)
     parts: dict[tuple[str, str], dict[int, xr.Dataset]] = {}
     sheets: dict[str, Mapping[str, np.ndarray]] = {}
+    rows: dict[str, set[str]] = {}
+    for task in plan.tasks:
+        if isinstance(task, ClaimSpec):
+            for id in task.sheets:
+                rows.setdefault(id, set()).add(task.landscape.name)
     provenance, missing, damaged = {}, [], []
     for task in plan.tasks:
         if not store.has(task):
@@ -64,10 +69,10 @@ def read(directory: Path) -> Results:
             provenance[task.id] = store.provenance(task)
             if isinstance(task, ClaimSpec):
                 parts.setdefault((task.claim, task.landscape.name), {})[task.seed] = store.read(task).dataset
-            if isinstance(task, SheetSpec) and task.m == SHOWN and task.landscape.name not in sheets:
+            if isinstance(task, SheetSpec) and task.m == SHOWN and rows[task.id] - sheets.keys():
                 weights = store.read(task).weights
                 if weights.keys() >= _SHEET:
-                    sheets[task.landscape.name] = weights
+                    sheets |= dict.fromkeys(rows[task.id] - sheets.keys(), weights)
         except CorruptResult as error:
             damaged.append(str(error))
     datasets: dict[str, dict[str, xr.Dataset]] = {}
