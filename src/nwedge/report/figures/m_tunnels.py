@@ -90,7 +90,7 @@ def _remark(dataset: xr.Dataset) -> str:
     if not known.size:
         return ""
     worst = known["m"].values[known.values.argmin()]
-    looked = dataset["looked_at"].max("seed").values
-    passed = [f"{most:.0f} for m = {m}" for m, most in zip(dataset["m"].values, looked, strict=True) if most > m]
-    more = f"\ndistinct wedges: up to {', '.join(passed)} optima looked at" if passed else ""
+    rates = (1 - dataset["m"] / dataset["looked_at"]).mean("seed", skipna=True)
+    redrawn = [f"{rate:.0%} for m = {m}" for m, rate in zip(dataset["m"].values, rates.values, strict=True) if rate > 0]
+    more = f"\noptima drawn again: {', '.join(redrawn)}" if redrawn else ""
     return f"least removed: {words.number(float(known.min()))} of the barrier, at m = {worst}{more}"
