@@ -23,8 +23,8 @@ CAPTION = (
 )
 CAVEATS = (
     "Both numbers depend on a choice: the count on the curvature above which a direction is short, the threshold on "
-    "the level of success. The curvature was fixed at 0.03, where FJ19 found the two to match, and the level at a tenth "
-    "of the initial loss. A panel that states another curvature is of a network whose counts above 0.03 are not "
+    "the level of success. The curvature was fixed at 0.03, where FJ19 found the two to match, the level at a tenth of "
+    "the initial loss. A panel that states another curvature is of a network whose counts above 0.03 are not "
     "resolved: it was chosen after they were seen. Where training does not reach a tenth, the level is a quarter."
 )
 ITSELF = ("own_count", "own_threshold")

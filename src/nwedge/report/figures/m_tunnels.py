@@ -90,7 +90,6 @@ def _remark(dataset: xr.Dataset) -> str:
     if not known.size:
         return ""
     worst = known["m"].values[known.values.argmin()]
-    rates = (1 - dataset["m"] / dataset["looked_at"]).mean("seed", skipna=True)
-    redrawn = [f"{rate:.0%} for m = {m}" for m, rate in zip(dataset["m"].values, rates.values, strict=True) if rate > 0]
-    more = f"\noptima drawn again: {', '.join(redrawn)}" if redrawn else ""
+    again = (1 - dataset["m"] / dataset["looked_at"]).mean("seed", skipna=True).max("m", skipna=True)
+    more = f"\ndistinct wedges: up to {float(again):.0%} of optima redrawn" if again > 0 else ""
     return f"least removed: {words.number(float(known.min()))} of the barrier, at m = {worst}{more}"

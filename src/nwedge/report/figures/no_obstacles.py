@@ -15,8 +15,8 @@ CAPTION = (
     "The loss between the start and the optimum of each run. Above: at equally spaced points of the straight line that "
     "joins them. Below: at the points that training visited, against the step on a logarithmic scale. Thin curves are "
     "single runs, thick ones their mean. The claim says that the curves fall without a hill. The remark above each "
-    "panel gives the largest rise of any run above its lowest loss so far, as a share of the whole drop (0 means that no "
-    "run ever rose), and how many runs rise by more than a thousandth of it."
+    "panel gives the largest rise of any run above its lowest loss so far, as a share of the whole drop (0 means that "
+    "no run ever rose), and how many runs rise by more than a thousandth of it."
 )
 CAVEATS = (
     "Rises are known for networks with batch normalisation and for adaptive optimisers that travel far; a large "

@@ -31,8 +31,8 @@ CAVEATS = (
     "that are copies of one another up to a permutation of hidden units are still counted as two: the part of the wall "
     "that goes once the units are matched, which a remark gives, lies between permuted copies of nearly one solution; "
     "what stays lies between different solutions, unless the matching stopped in a local minimum. Random bends are "
-    "drawn once per seed and have a single corner, so a chance hit along a more winding path is not counted; where each "
-    "sees examples of its own, their spread holds that of the examples."
+    "drawn once per seed and have a single corner, so a chance hit along a more winding path is not counted; where "
+    "each sees examples of its own, their spread holds that of the examples."
 )
 PATHS = {
     "line": ("straight line", (0, (4, 2))),
