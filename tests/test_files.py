@@ -2,6 +2,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -189,6 +190,15 @@ def test_alive():
     assert alive(os.getpid())
     assert alive(1)
     assert not alive(dead_pid())
+
+
+def test_a_host_is_a_machine_or_a_container_with_process_ids_of_its_own(monkeypatch):
+    names, name = [host()], socket.gethostname()
+    for inode in (1, 2):
+        monkeypatch.setattr(os, "stat", lambda path, inode=inode: os.stat_result([0, inode, *[0] * 8]))
+        names.append(host())
+    assert names[1:] == [f"{name}-1", f"{name}-2"]
+    assert names[0].startswith(f"{name}-")
 
 
 def test_json_is_readable_text(tmp_path):
