@@ -195,8 +195,9 @@ def test_alive():
 def test_a_host_is_a_machine_or_a_container_with_process_ids_of_its_own(monkeypatch):
     names, name = [host()], socket.gethostname()
     for inode in (1, 2):
-        monkeypatch.setattr(os, "stat", lambda path, inode=inode: os.stat_result([0, inode, *[0] * 8]))
-        names.append(host())
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "stat", lambda path, inode=inode: os.stat_result([0, inode, *[0] * 8]))
+            names.append(host())
     assert names[1:] == [f"{name}-1", f"{name}-2"]
     assert names[0].startswith(f"{name}-")
 

@@ -115,7 +115,7 @@ def test_of_many_that_find_a_stale_note_one_gets_the_task(make, tmp_path):
     assert sorted(taken) == sorted(task.id for task in tasks)
 
 
-def test_a_note_that_another_process_has_replaced_is_left_alone(make, tmp_path):
+def test_a_note_that_another_process_has_replaced_is_left_alone(make, tmp_path, wait_for):
     first, second = make.group(0), make.group(1)
     with Leases(tmp_path, beat=0.02) as leases:
         for task in (first, second):
@@ -124,8 +124,7 @@ def test_a_note_that_another_process_has_replaced_is_left_alone(make, tmp_path):
         renewed = make.group(2)
         leases.take(renewed)
         os.utime(note(leases, renewed), (0, 0))
-        while note(leases, renewed).stat().st_mtime < 1:
-            time.sleep(0.01)
+        wait_for(lambda: note(leases, renewed).stat().st_mtime > 1)
         assert time.time() - note(leases, first).stat().st_mtime > 900
         leases.drop(first)
         leases.drop(renewed)
