@@ -61,7 +61,7 @@ def test_the_note_of_another_machine_or_container_is_stale_once_it_is_not_renewe
     assert other.take(task)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", json.dumps({"host": host(), "pid": "x"})])
 def test_a_torn_note_is_kept_until_it_is_old(make, tmp_path, content):
     task, one, other = make.group(), Leases(tmp_path), Leases(tmp_path)
     one.take(task)

@@ -30,8 +30,8 @@ class Leases:
 
     A note is made by exclusive creation, which file systems, shared ones too, grant to one process alone, and renewed
     every `BEAT` seconds by a thread. It is stale if its process is gone from this machine, or if it was not renewed for
-    `STALE` seconds by the clock of the file system: that of a process that was suspended, too, which finds that its
-    task is another's and leaves the note alone. As a context manager it renews, and drops what is left at the end.
+    `STALE` seconds by the clock of the file system. A process that was suspended for longer may find another's note in
+    the place of its own, and leaves it alone. As a context manager it renews, and drops what is left at the end.
 
     Attributes:
         directory: below which the notes are.
@@ -174,8 +174,8 @@ def _note(path: Path) -> tuple[str, int] | None:
     """The host and the process of a note; None of one that is torn, just being written, or gone."""
     try:
         note = read_json(path)
-        return note["host"], note["pid"]
-    except (StoreError, KeyError, TypeError):
+        return note["host"], int(note["pid"])
+    except (StoreError, KeyError, TypeError, ValueError):
         return None
 
 
