@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nwedge import requirements
-from nwedge._files import StoreError, remove, shared, write_json
+from nwedge._files import StoreError, remove, shared, there, write_json
 from nwedge.plan import FIT, PLAN, VERDICTS, Arguments, Plan
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.execution import LEAST_SEEDS, RAY
@@ -141,7 +141,7 @@ def _on_ray(arguments: Arguments, tasks: Sequence[TaskSpec], display: Display) -
 def _tuned(arguments: Arguments, tasks: Sequence[TaskSpec], console: Console) -> Arguments:
     """The arguments with the strategy and chunk that an earlier run in this directory chose, or the fastest now."""
     settled = replace(arguments, autotune=False)
-    if (arguments.out / PLAN).exists():
+    if there(arguments.out / PLAN):
         earlier = Plan.read(arguments.out).arguments
         same = all(earlier.get(name) == getattr(arguments, name) for name in arguments.TUNED_FOR)
         if same and earlier.get("strategy") and earlier.get("chunk"):

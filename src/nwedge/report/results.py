@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from nwedge._files import StoreError, read_json
+from nwedge._files import StoreError, read_json, there
 from nwedge.plan import FIT, VERDICTS, Plan
 from nwedge.specs.tasks import ClaimSpec, SheetSpec, TaskSpec
 from nwedge.store import CorruptResult, Store
@@ -84,12 +84,12 @@ def read(directory: Path) -> Results:
 
 def _failures(directory: Path, missing: Sequence[TaskSpec]) -> dict[str, str]:
     records = {task.id: directory / "failures" / f"{task.id}.json" for task in missing}
-    return {id: f"failed: {read_json(path)['error']}" for id, path in records.items() if path.exists()}
+    return {id: f"failed: {read_json(path)['error']}" for id, path in records.items() if there(path)}
 
 
 def _verdicts(directory: Path) -> list[dict[str, Any]]:
     path = directory / VERDICTS
-    if not path.exists():
+    if not there(path):
         raise StoreError(f"{directory} holds no verdicts (no {VERDICTS}): run its command again to finish")
     rows = read_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _HEAD for row in rows):
@@ -99,7 +99,7 @@ def _verdicts(directory: Path) -> list[dict[str, Any]]:
 
 def _fit(directory: Path) -> dict[str, Any] | None:
     path = directory / FIT
-    if not path.exists():
+    if not there(path):
         return None
     value = read_json(path)
     if not isinstance(value, dict) or not isinstance(value.get("landscapes"), dict):
