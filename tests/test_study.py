@@ -211,7 +211,11 @@ def one_wedge(task, inputs, *, threads):
         ).assign(dim=300),
         "radial-wells": xr.Dataset({"probe_slope": 0.05}),
         "short-directions": xr.Dataset(
-            {"center_count": (("threshold", "m"), 300 * (1 - 0.95 ** m[None])), "top_eigenvalue": 2.0},
+            {
+                "center_count": (("threshold", "m"), 300 * (1 - 0.95 ** m[None])),
+                "center_error": (("threshold", "m"), np.zeros((1, len(m)))),
+                "top_eigenvalue": 2.0,
+            },
             {"threshold": [0.03], "m": m},
         ),
     }
