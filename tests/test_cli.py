@@ -142,9 +142,9 @@ def test_a_failed_task_gives_1_and_the_rest_is_kept(tmp_path, fakes, capsys):
     assert main(["status", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     cells = [re.findall(r"[\w-]+", line) for line in text.splitlines()]
-    assert ["runs", str(GROUPS), "0", "0", "0"] in cells
-    assert ["no-obstacles", "2", "0", "2", "0"] in cells
-    assert ["all", str(GROUPS + 2), "0", "2", "0"] in cells
+    assert ["runs", str(GROUPS), "0", "0", "0", "0"] in cells
+    assert ["no-obstacles", "2", "0", "2", "0", "0"] in cells
+    assert ["all", str(GROUPS + 2), "0", "2", "0", "0"] in cells
     assert "failed: no-obstacles on toy-complete, seed 1: RuntimeError: burst (" in text
     assert re.search(rf"2 of {len(TASKS)} tasks are left: about \d+ s\.", text)
 
@@ -207,6 +207,21 @@ def test_an_interrupt_gives_130_and_one_sentence(tmp_path, fakes, capsys):
         (("replicate", "--engine", "slurm"), ["unknown engine 'slurm'", "local, ray"]),
         (("replicate", "--address", "auto"), ["--address and --gpus-per-task are for --engine ray"]),
         (("replicate", "--engine", "ray", "--gpus-per-task", "1"), ["keeps GPUs free that --device cpu does not use"]),
+        (
+            ("replicate", "--engine", "ray", "--device", "cuda"),
+            ["--engine ray needs --gpus-per-task beside --device cuda"],
+        ),
+        (
+            ("replicate", "--engine", "ray", "--device", "cuda:1", "--gpus-per-task", "1"),
+            ["--engine ray itself chooses each task's GPUs", "got cuda:1"],
+        ),
+        *(
+            (
+                ("replicate", "--engine", "ray", "--device", "cuda", "--gpus-per-task", gpus),
+                [f"--gpus-per-task must be whole or from 0.0001 to 1; got {gpus}"],
+            )
+            for gpus in ("1.5", "1e-05")
+        ),
         (("replicate", "--quick", "yes"), ["unexpected argument 'yes'", "--quick"]),
         (("replicate", "--seeds", "x"), ["--seeds", "expected an integer; got 'x'"]),
         (("replicate", "--seeds", "2.5"), ["--seeds", "expected an integer; got '2.5'"]),
@@ -261,6 +276,20 @@ def test_the_sentence_is_the_same_on_every_terminal(encoding, columns):
         command = [sys.executable, "-c", "import sys, nwedge.cli; sys.exit(nwedge.cli.main())", *arguments.split()]
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         assert (done.returncode, done.stdout, done.stderr) == (2, "", f"nwedge: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["status"],
+        ["report"],
+        ["compare", "x" * 300],
+        ["replicate", *SMALL, "--out"],
+        ["replicate", *SMALL, "--autotune", "--out"],
+    ],
+)
+def test_a_directory_that_may_not_be_looked_for_is_one_sentence(bad, command):
+    assert re.fullmatch(r"nwedge: cannot read x+(/plan.json)?: File name too long", bad(*command, "x" * 300))
 
 
 @pytest.mark.parametrize("command", ["status", "report"])

@@ -12,13 +12,18 @@ from nwedge._files import (
     StoreError,
     alive,
     append_line,
+    host,
     read_json,
     shared,
+    there,
     uninterrupted,
     whole,
     whole_lines,
     write_json,
 )
+
+OTHER_CONTAINER = host() + "0"
+"""One with the same name, but with process ids of its own."""
 
 
 def enter(first: bool) -> None:
@@ -95,6 +100,16 @@ def test_a_directory_below_a_file_or_in_proc_or_a_file_is_refused(tmp_path):
             pytest.fail("entered")
 
 
+def test_a_path_that_may_not_be_looked_for_is_named(tmp_path):
+    long = tmp_path / ("x" * 300)
+    with pytest.raises(StoreError, match=r"^cannot read .*xxx: File name too long$"):
+        there(long)
+    with pytest.raises(StoreError, match="cannot read"), shared(long, enter):
+        pytest.fail("entered")
+    assert there(tmp_path)
+    assert not there(tmp_path / "file")
+
+
 def test_the_first_is_told_and_others_join_it(tmp_path):
     seen = []
     with shared(tmp_path, seen.append), shared(tmp_path, seen.append):
@@ -139,10 +154,11 @@ def test_the_first_is_alone_until_it_has_entered(tmp_path):
 def test_temporary_files_of_dead_processes_are_cleared_and_others_stay(tmp_path):
     folder = tmp_path / "results"
     folder.mkdir()
-    here, dead = socket.gethostname(), dead_pid()
+    dead = dead_pid()
     names = {
-        f".a.nc.{here}-{dead}.tmp": False,
-        f".a.nc.{here}-{os.getpid()}.tmp": True,
+        f".a.nc.{host()}-{dead}.tmp": False,
+        f".a.nc.{host()}-{os.getpid()}.tmp": True,
+        f".a.nc.{OTHER_CONTAINER}-{dead}.tmp": True,
         f".a.nc.elsewhere-{dead}.tmp": True,
         ".mine.tmp": True,
         "a.nc": True,
@@ -186,6 +202,16 @@ def test_alive():
     assert alive(os.getpid())
     assert alive(1)
     assert not alive(dead_pid())
+
+
+def test_a_host_is_a_machine_or_a_container_with_process_ids_of_its_own(monkeypatch):
+    names, name = [host()], socket.gethostname()
+    for inode in (1, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "stat", lambda path, inode=inode: os.stat_result([0, inode, *[0] * 8]))
+            names.append(host())
+    assert names[1:] == [f"{name}-1", f"{name}-2"]
+    assert names[0].startswith(f"{name}-")
 
 
 def test_json_is_readable_text(tmp_path):

@@ -1,5 +1,6 @@
 """The README's examples run, its commands exist, and its picture is there."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -65,6 +66,49 @@ def test_the_table_of_results_names_every_claim_and_landscape() -> None:
         assert f"`{claim.id}`" in README
     for subject in (subject for members in PRESETS["digits"].subjects.values() for subject in members):
         assert f"`{subject.name}`" in README
+
+
+def stored(preset: str) -> dict[tuple[str, str], dict]:
+    """The verdicts in docs/results, by claim and landscape."""
+    rows = json.loads((ROOT / "docs/results" / preset / "verdicts.json").read_text())
+    return {(row["claim"], row["landscape"]): row for row in rows}
+
+
+def told(row: dict) -> str:
+    """The statistic and its interval as the tables write them."""
+    if row["statistic"] is None:
+        return "undefined"
+    low, high = row["interval"]
+    return f"{row['statistic']:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def cells(text: str) -> list[list[str]]:
+    """The cells of each line of a table that is about a claim."""
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\| `.*\|$", text, re.MULTILINE)
+    ]
+
+
+def test_the_table_of_results_is_that_of_the_stored_verdicts() -> None:
+    rows = stored("digits")
+    table = {cell[0].strip("`"): cell[1:] for cell in cells(README)}
+    assert list(table) == [claim.id for claim in CLAIMS]
+    for claim, (*judged, controls) in table.items():
+        for name, cell in zip(("toy-complete", "toy-sampled", "network"), judged, strict=True):
+            row = rows.pop((claim, name))
+            assert cell == f"{row['outcome']}, {told(row)}", (claim, name)
+        for name, outcome in re.findall(r"`(.*?)` (\w+)", controls):
+            assert outcome == rows.pop((claim, name))["outcome"], (claim, name)
+    assert not rows, "every verdict is in the table"
+
+
+def test_the_table_of_fashion_is_that_of_its_stored_verdicts() -> None:
+    rows = stored("fashion")
+    table = cells((ROOT / "docs/results/fashion/README.md").read_text())
+    assert [cell[0].strip("`") for cell in table] == [claim.id for claim in CLAIMS]
+    for claim, *cell in table:
+        row = rows[claim.strip("`"), "network"]
+        assert cell == [row["outcome"], told(row), f"{row['threshold']:g}"], claim
 
 
 def test_the_sweep_is_one_that_can_be_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

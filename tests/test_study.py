@@ -7,13 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 
+from nwedge import study
 from nwedge._files import StoreError, shared
 from nwedge.plan import Plan
+from nwedge.report.document import write
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.tasks import ClaimSpec, GroupSpec
 from nwedge.store import Result, Store
 from nwedge.study import carry_out, prepare
+from nwedge.sweep.ledger import Durations
+from nwedge.sweep.progress import Display
+from nwedge.sweep.work import Job
 
 
 def execute(task, inputs, *, threads):
@@ -205,7 +211,11 @@ def one_wedge(task, inputs, *, threads):
         ).assign(dim=300),
         "radial-wells": xr.Dataset({"probe_slope": 0.05}),
         "short-directions": xr.Dataset(
-            {"center_count": (("threshold", "m"), 300 * (1 - 0.95 ** m[None])), "top_eigenvalue": 2.0},
+            {
+                "center_count": (("threshold", "m"), 300 * (1 - 0.95 ** m[None])),
+                "center_error": (("threshold", "m"), np.zeros((1, len(m)))),
+                "top_eigenvalue": 2.0,
+            },
             {"threshold": [0.03], "m": m},
         ),
     }
@@ -225,6 +235,72 @@ def test_the_fit_is_written_with_its_claims_and_removed_without_them(doing):
     assert not (own.out / "fit.json").exists()
 
 
+TWO = """
+import os, sys, time
+from pathlib import Path
+from nwedge.claims.judging import judge
+from nwedge.report.document import write
+from nwedge.specs.replicate import Replicate
+from nwedge.study import carry_out, prepare
+
+def together(function):
+    "The function, once both processes have come to it."
+    def wait(*arguments):
+        (out.parent / f"{function.__name__}-{os.getpid()}").touch()
+        until = time.monotonic() + 60
+        while len(list(out.parent.glob(f"{function.__name__}-*"))) < 2:
+            assert time.monotonic() < until
+        return function(*arguments)
+    return wait
+
+out = Path(sys.argv[1])
+landscapes = ("toy-complete", "control-horseshoe")
+arguments = Replicate(claims=("no-obstacles",), landscapes=landscapes, seeds=2, workers=1, cpus_per_task=1, out=out)
+finished = carry_out(arguments, prepare(arguments), judge=together(judge), draw=together(write))
+print(len(finished.summary.done), len(finished.summary.kept), len(finished.verdicts))
+"""
+
+
+def test_two_processes_judge_and_draw_in_one_directory_at_once(tmp_path):
+    out, command = tmp_path / "out", [sys.executable, "-c", TWO, str(tmp_path / "out")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    last = [process.communicate(timeout=120)[0].splitlines()[-1].split() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    plan = Plan.read(out)
+    assert sum(int(done) for done, *_ in last) == len(plan.tasks)
+    assert all((int(done) + int(kept), verdicts) == (len(plan.tasks), "2") for done, kept, verdicts in last)
+
+    def page() -> dict[str, bytes]:
+        paths = (out / "verdicts.json", out / "report.html", *sorted((out / "figures").iterdir()))
+        return {path.name: path.read_bytes() for path in paths}
+
+    at_once = page()
+    write(out)
+    assert page() == at_once
+    assert len(at_once) == 4
+
+
 def test_importing_it_needs_no_torch():
     code = "import sys, nwedge.study; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_time_left_on_a_cluster_is_by_its_size(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    from nwedge.sweep import cluster
+
+    asked = []
+
+    class Five:
+        workers = 5
+
+        def __init__(self, job, **how):
+            asked.append(how)
+
+    monkeypatch.setattr(cluster, "RayCluster", Five)
+    display = Display([], Durations(), Console(), workers=1)
+    arguments = Replicate(engine="ray", address="auto", out=tmp_path)
+    engine = study._on_ray(arguments, [], display)["engine"]
+    engine(Job(tmp_path, execute, 1, {}))
+    assert display.workers == 5
+    assert asked == [{"address": "auto", "gpus": 0.0, "workers": None}]

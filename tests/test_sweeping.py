@@ -12,13 +12,20 @@ from nwedge.plan import Plan
 from nwedge.specs.tasks import ClaimSpec
 
 MODULE = """
+import sys
 import torch
 from torch import nn
 
 def build(width=16):
+    if width == 7:
+        sys.exit("wide")
+    if width == 9:
+        return nn.Linear(9, 2)
     return nn.Sequential(nn.Linear(8, width), nn.ReLU(), nn.Linear(width, 2))
 
 def data(examples=200):
+    if examples == 3:
+        open("no such file")
     x = torch.randn(examples, 8, generator=torch.Generator().manual_seed(0))
     return (x, (x[:, 0] * x[:, 1] > 0).long()), None
 """
@@ -91,6 +98,18 @@ def test_a_combination_that_cannot_be_trained_is_told_and_the_rest_is_judged(cap
         (("--data", "sweeping_module:build"), "must return (training data, held-out data or None)"),
         (("--vary", "network.depth=3"), "does not take depth: it takes width"),
         (("--vary", "data.images=3"), "does not take images: it takes examples"),
+        (
+            ("--vary", "network.width=7"),
+            "sweeping_module:build(width=7) on sweeping_module:data(): 'sweeping_module:build' raises",
+        ),
+        (
+            ("--vary", "data.examples=3"),
+            "on sweeping_module:data(examples=3): 'sweeping_module:data' raises FileNotFoundError",
+        ),
+        (
+            ("--vary", "network.width=16,9"),
+            "sweeping_module:build(width=9) on sweeping_module:data(): RuntimeError: mat1",
+        ),
         (("--vary", "lr=x"), "--vary lr must be a number; got 'x'"),
     ],
 )
@@ -99,3 +118,14 @@ def test_what_cannot_be_is_said_before_anything_runs(words, sentence, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert sentence in line
     assert not Path("out").exists()
+
+
+def test_a_module_that_was_edited_after_it_was_imported_stores_nothing(capsys):
+    vary = {"seed": range(2), "claim.points": (11,)}
+    few = {"steps": 2, **NAMES}
+    assert nwedge.sweep_over("no-obstacles", vary, out="out", **few).summary.done
+    Path("sweeping_module.py").write_text(MODULE.replace("nn.ReLU", "nn.Tanh"))
+    before = sorted(Path("out/results").rglob("*.nc"))
+    with pytest.raises(ValueError, match="the file of 'sweeping_module:build' has changed"):
+        nwedge.sweep_over("no-obstacles", vary, out="out", **few)
+    assert sorted(Path("out/results").rglob("*.nc")) == before

@@ -32,7 +32,7 @@ def whole(path: Path) -> Iterator[Path]:
     Raises:
         StoreError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{host()}-{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -120,6 +120,25 @@ def remove(path: Path) -> None:
         raise StoreError(f"cannot remove {path}: {error.strerror}") from error
 
 
+def there(path: Path) -> bool:
+    """Whether there is such a file or directory (StoreError if it may not be looked for)."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+
+
+def ask_anew(directory: Path, path: Path) -> None:
+    """Have the file system look anew for `path`, which is somewhere below the directory.
+
+    NFS remembers for half a minute that a name was missing, unless it sees that the folder has changed, which it asks
+    the server when the folder is opened (Linux, nfs(5): close-to-open consistency).
+    """
+    for folder in reversed(path.relative_to(directory).parents):
+        with contextlib.suppress(OSError):
+            os.close(os.open(directory / folder, os.O_RDONLY))
+
+
 @contextlib.contextmanager
 def shared(directory: Path, enter: Callable[[bool], None]) -> Iterator[None]:
     """Make the directory and share it with other processes for the length of the block.
@@ -135,7 +154,7 @@ def shared(directory: Path, enter: Callable[[bool], None]) -> Iterator[None]:
     Raises:
         StoreError: the path is a file, cannot be written, or `enter` raises it.
     """
-    if directory.exists() and not directory.is_dir():
+    if there(directory) and not directory.is_dir():
         raise StoreError(f"{directory} is a file: give the path of a directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -182,8 +201,16 @@ def uninterrupted() -> Iterator[None]:
             before(*came[0])
 
 
+def host() -> str:
+    """Where a process id is that of one process: the machine's name and, on Linux, the container's PID namespace."""
+    try:
+        return f"{socket.gethostname()}-{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return socket.gethostname()
+
+
 def alive(pid: int) -> bool:
-    """Whether a process with this id exists on this machine."""
+    """Whether a process with this id exists on this `host`."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -196,8 +223,8 @@ def alive(pid: int) -> bool:
 def remove_stale(directory: Path) -> None:
     """Delete the temporary files that dead processes of this machine have left below a directory."""
     for temporary in directory.rglob(".*.tmp"):
-        host, _, pid = temporary.name.removesuffix(".tmp").rpartition("-")
-        if host.endswith(f".{socket.gethostname()}") and pid.isdigit() and not alive(int(pid)):
+        name, _, pid = temporary.name.removesuffix(".tmp").rpartition("-")
+        if name.endswith(f".{host()}") and pid.isdigit() and not alive(int(pid)):
             remove(temporary)
 
 

@@ -10,6 +10,7 @@ import torch
 from nwedge.landscape import Landscape
 from nwedge.landscapes import controls
 from nwedge.landscapes.wedges import WedgeLandscape
+from nwedge.specs import references
 from nwedge.specs.landscapes import (
     ControlSpec,
     ForeignWedgeSpec,
@@ -39,7 +40,8 @@ def build(spec: LandscapeSpec) -> Landscape:
 
     Raises:
         TypeError: a spec of an unknown kind.
-        ValueError: arguments that the landscape refuses, or a data set that is not to be had.
+        ValueError: arguments that the landscape refuses, a data set that is not to be had, or a module of the user's
+            that is not the one of which the spec was made.
     """
     raise TypeError(f"no landscape is known for a {type(spec).__name__}; known: WedgeSpec, ControlSpec, ModelSpec")
 
@@ -81,6 +83,7 @@ def _(spec: NetworkSpec) -> Landscape:
 def _(spec: OwnNetworkSpec) -> Landscape:
     from nwedge.landscapes.networks.own import own_network
 
+    references.check_code(spec.functions, spec.code)
     return own_network(
         spec.network,
         _source(spec),

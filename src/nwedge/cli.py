@@ -135,7 +135,7 @@ def _diagnose(arguments: Diagnose) -> int:
     from nwedge.requirements import check_device
 
     try:
-        check_device(arguments.device)
+        check_device(arguments.device, "use cpu")
         found = diagnose_files(arguments)
     except (ValueError, TypeError) as error:
         raise BadArguments(str(error)) from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nwedge._files import StoreError, read_json
+from nwedge._files import StoreError, read_json, there
 from nwedge.plan import VERDICTS
 
 ROUNDING = 1e-6
@@ -80,10 +80,10 @@ def compare(directory: Path, other: Path) -> Comparison:
 
 
 def _read(directory: Path) -> Rows:
-    if not directory.is_dir():
+    if not there(directory):
         raise StoreError(f"there is no directory {directory}")
     path = directory / VERDICTS
-    if not path.exists():
+    if not there(path):
         raise StoreError(f"{directory} has no {VERDICTS}: it is there once a replication has ended")
     try:
         return {(row["claim"], row["landscape"]): Row.of(row) for row in read_json(path)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nwedge import __version__
-from nwedge._files import StoreError, read_json, write_json
+from nwedge._files import StoreError, read_json, there, write_json
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.sweep import Sweep
 from nwedge.specs.tasks import TaskSpec
@@ -55,10 +55,10 @@ class Plan:
         Raises:
             StoreError: there is no such directory, it holds no plan, or its plan.json is damaged.
         """
-        if not directory.exists():
+        if not there(directory):
             raise StoreError(f"there is no directory {directory}")
         path = directory / PLAN
-        if not path.exists():
+        if not there(path):
             raise StoreError(
                 f"{directory} holds no results (no {PLAN}): make some with `nwedge replicate` or `nwedge sweep`"
             )

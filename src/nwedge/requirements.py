@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nwedge.specs.execution import LOCAL, RAY, Execution
 from nwedge.specs.landscapes import ForeignWedgeSpec, NetworkSpec, OwnNetworkSpec
 from nwedge.specs.tasks import TaskSpec
+from nwedge.sweep.work import one_line
 
 
 def check(arguments: Execution, tasks: Sequence[TaskSpec]) -> None:
@@ -17,22 +18,24 @@ def check(arguments: Execution, tasks: Sequence[TaskSpec]) -> None:
             user's is no landscape.
     """
     if arguments.engine == LOCAL:
-        check_device(arguments.device)
+        check_device(arguments.device, "use cpu")
+    elif arguments.autotune:
+        check_device(arguments.device, "leave out --autotune, which times networks here, not on the Ray cluster")
     check_engine(arguments.engine)
     check_backends(tasks)
     check_data(tasks)
     check_own(tasks)
 
 
-def check_device(device: str) -> None:
-    """Refuse a device that this machine lacks (ValueError)."""
+def check_device(device: str, advice: str) -> None:
+    """Refuse a device that this machine lacks (ValueError, with the advice)."""
     if device == "cpu":
         return
     import torch
 
     count = torch.cuda.device_count()
     if int(device.partition(":")[2] or 0) >= count:
-        raise ValueError(f"--device {device} is not on this machine, where torch sees {count} CUDA devices: use cpu")
+        raise ValueError(f"--device {device} is not on this machine, where torch sees {count} CUDA devices: {advice}")
 
 
 def check_engine(engine: str) -> None:
@@ -68,5 +71,6 @@ def check_own(tasks: Sequence[TaskSpec]) -> None:
         for spec in different.values():
             try:
                 build(dataclasses.replace(spec, device="cpu"))
-            except TypeError as error:
-                raise ValueError(str(error)) from error
+            except Exception as error:  # the functions are the user's: they may raise anything
+                refused = isinstance(error, ValueError | TypeError)
+                raise ValueError(f"{spec.calls}: {error if refused else one_line(error)}") from error

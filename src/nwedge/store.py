@@ -14,7 +14,7 @@ import safetensors.numpy
 import xarray as xr
 from safetensors import SafetensorError
 
-from nwedge._files import StoreError, remove, uninterrupted, whole
+from nwedge._files import StoreError, remove, there, uninterrupted, whole
 from nwedge.plan import result_path
 from nwedge.specs.tasks import TaskSpec
 
@@ -56,7 +56,7 @@ class Store:
 
     def has(self, task: TaskSpec) -> bool:
         """Whether a file is there for the task; `problem` tells whether it is whole."""
-        return self.path(task).exists()
+        return there(self.path(task))
 
     def problem(self, task: TaskSpec) -> str | None:
         """What is wrong with the stored result, in one sentence, or None if it is whole.

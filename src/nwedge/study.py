@@ -1,6 +1,5 @@
 """A study: measure claims, judge them, draw the report; a rerun resumes where the last one stopped."""
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nwedge import requirements
-from nwedge._files import StoreError, remove, shared, write_json
+from nwedge._files import StoreError, remove, shared, there, write_json
 from nwedge.plan import FIT, PLAN, VERDICTS, Arguments, Plan
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.execution import LEAST_SEEDS, RAY
@@ -24,7 +23,7 @@ from nwedge.store import Store
 from nwedge.sweep.ledger import Books, Durations, describe
 from nwedge.sweep.progress import Display
 from nwedge.sweep.runner import Summary, run
-from nwedge.sweep.work import Execute
+from nwedge.sweep.work import Execute, Job
 
 Judge = Callable[[Sequence[ClaimSpec], Mapping[str, xr.Dataset]], list[dict[str, Any]]]
 Draw = Callable[[Path], Path]
@@ -98,7 +97,7 @@ def carry_out(
                 workers=workers,
                 threads=threads,
                 report=display,
-                **(_on_ray(arguments, plan.tasks) if arguments.engine == RAY else {}),
+                **(_on_ray(arguments, plan.tasks, display) if arguments.engine == RAY else {}),
             )
         kept, left_out = _judgeable(plan, summary)
         datasets = {task.id: store.read(task).dataset for task in kept}
@@ -126,21 +125,23 @@ def _enter(directory: Path, plan: Plan, *, first: bool) -> None:
         )
 
 
-def _on_ray(arguments: Arguments, tasks: Sequence[TaskSpec]) -> dict[str, Any]:
-    """What a run on a Ray cluster is given beside: the engine, and the data sets for the nodes."""
+def _on_ray(arguments: Arguments, tasks: Sequence[TaskSpec], display: Display) -> dict[str, Any]:
+    """What a run on a Ray cluster is given beside: the engine, whose size the display learns, and the nodes' data."""
     from nwedge.build import data_of, provide
     from nwedge.sweep.cluster import RayCluster
 
-    cluster = functools.partial(
-        RayCluster, address=arguments.address, gpus=arguments.gpus_per_task, workers=arguments.workers
-    )
+    def cluster(job: Job) -> RayCluster:
+        made = RayCluster(job, address=arguments.address, gpus=arguments.gpus_per_task, workers=arguments.workers)
+        display.workers = made.workers
+        return made
+
     return {"engine": cluster, "prepare": provide, "share": data_of([task.landscape for task in tasks])}
 
 
 def _tuned(arguments: Arguments, tasks: Sequence[TaskSpec], console: Console) -> Arguments:
     """The arguments with the strategy and chunk that an earlier run in this directory chose, or the fastest now."""
     settled = replace(arguments, autotune=False)
-    if (arguments.out / PLAN).exists():
+    if there(arguments.out / PLAN):
         earlier = Plan.read(arguments.out).arguments
         same = all(earlier.get(name) == getattr(arguments, name) for name in arguments.TUNED_FOR)
         if same and earlier.get("strategy") and earlier.get("chunk"):

@@ -54,6 +54,7 @@ class Model:
         }
         short = {
             "center_count": (("seed", "threshold", "m"), np.tile(counts, (self.seeds, 3, 1))),
+            "center_error": (("seed", "threshold", "m"), np.zeros((self.seeds, 3, 5))),
             "top_eigenvalue": around(2 * self.scale**2),
         }
         return {
@@ -114,6 +115,25 @@ def test_probes_alone_identify_only_the_product():
     assert other["product"] == one["product"]
     assert other["s"]["mean"] == pytest.approx(one["s"]["mean"] / 4)
     assert other["scale"]["mean"] == pytest.approx(2 * one["scale"]["mean"])
+
+
+def test_counts_that_are_not_resolved_are_null_and_take_no_part():
+    results = Model(spread=0).results()
+    short = results["short-directions"]
+    short["center_count"][{"threshold": 1, "m": 2, "seed": 3}] = 200.0
+    short["center_error"][{"threshold": 1, "m": 2, "seed": 3}] = 101.0
+    short["center_error"][{"threshold": 0}] = 1e3
+    found = fit.landscape(results)
+    lost, chosen, whole = found["growth"]
+    lost_s, chosen_s, _ = (one["s"] for one in found["estimates"][2:])
+    assert chosen["count"][2]["mean"] is None
+    assert [value is None for value in chosen["count"][2]["values"]] == [False, False, False, True, False]
+    assert [value is None for value in chosen_s["values"]] == [False, False, False, True, False]
+    assert [value is None for value in chosen["residual"]["values"]] == [False, False, False, True, False]
+    assert "growth above 0.03 is undefined in 1 of 5 seeds" in found["sentence"]
+    assert all(one["mean"] is None for one in lost["count"])
+    assert lost_s["mean"] is None
+    assert whole["count"][2]["mean"] is not None
 
 
 def slow_growth(counts: np.ndarray, m: np.ndarray, dim: int) -> float:

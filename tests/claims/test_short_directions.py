@@ -165,6 +165,41 @@ def test_counts_whose_error_is_above_half_of_them_take_no_part(trained: xr.Datas
     assert [part.statistic for part in short_directions.verdict(given).parts] == [None, pytest.approx(1), None]
 
 
+@pytest.mark.parametrize(
+    ("what", "where", "part"), [("tunnel", {"t": 1}, 0), ("center", {"m": 1}, 1), ("center", {"m": 0}, 1)]
+)
+def test_a_threshold_that_one_seed_does_not_resolve_judges_no_seed(
+    trained: xr.Dataset, spread: np.ndarray, what: str, where: dict[str, int], part: int
+) -> None:
+    """Nothing grows at the second threshold; a seed whose count is not resolved there must not be spared alone."""
+    given = results(trained, 1 + spread)
+    own = given["short-directions"]
+    own[f"{what}_count"][{"threshold": 1}] = 3.0
+    assert short_directions.verdict(given).parts[part].statistic == pytest.approx(0)
+    own[f"{what}_error"][{"threshold": 1, "seed": 2, **where}] = 1.6
+    assert short_directions.verdict(given).parts[part].statistic == pytest.approx(1)
+    own["coincide"][2] = True
+    own[f"{what}_count"][{"seed": 2}] = np.nan
+    assert short_directions.verdict(given).parts[part].statistic == pytest.approx(0)
+
+
+def test_all_seeds_are_judged_at_the_thresholds_at_which_each_has_a_value(
+    trained: xr.Dataset, spread: np.ndarray
+) -> None:
+    given = results(trained, 1 + spread)
+    counts = given["short-directions"]["tunnel_count"]
+    counts[{"threshold": 1}] = 3.0
+    counts[{"threshold": 1, "seed": 4}] = 0.0  # no short directions at its ends
+    assert short_directions.verdict(given).parts[0].statistic == pytest.approx(1)
+
+
+def test_why_the_rate_is_left_out(trained: xr.Dataset, spread: np.ndarray) -> None:
+    own = results(trained, 1 + spread)["short-directions"].drop_vars(["rate_count", "rate_error"])
+    assert "left out: it is not varied here" in short_directions.verdict({"short-directions": own}).sentence
+    model = own.assign(predicted=("m", np.ones(3)))
+    assert "left out: all wedges have the same s" in short_directions.verdict({"short-directions": model}).sentence
+
+
 def test_optima_that_coincide_count_as_zero(trained: xr.Dataset, spread: np.ndarray) -> None:
     given = results(trained, np.nan + spread)
     given["short-directions"]["coincide"][:] = True

@@ -117,3 +117,12 @@ def test_a_task_of_an_unknown_kind_is_refused() -> None:
 def test_the_module_of_a_claim_is_named_for_it() -> None:
     assert claim_module("two-halves").__name__ == "nwedge.claims.two_halves"
     assert build(isolated(0)).dim == 8
+
+
+def test_a_row_of_another_name_reads_its_runs_on_its_own_landscape(seen):
+    results = done(tasks())
+    (task, *_) = (one for one in tasks() if isinstance(one, ClaimSpec) and one.claim == "short-directions")
+    execute(dataclasses.replace(task, landscape=dataclasses.replace(task.landscape, name="another")), results)
+    _, landscape, runs, *_ = seen[-1]
+    assert all(run.landscape is landscape for run in runs)
+    assert {run.place.name for run in runs} == {"toy-isolated"}

@@ -240,6 +240,17 @@ def test_the_too_strong_end_is_told_and_not_judged(trained: xr.Dataset, spread: 
     assert "learning rate, too strong: no width in 1 of 5 seeds" in tunnel_width.verdict(results).sentence
 
 
+@pytest.mark.parametrize(
+    ("roles", "told"),
+    [
+        ((DECAY,), "left out, in the model only L2 acts: learning rate, batch size, dropout, layer width"),
+        ((RATE, BATCH, DECAY), "left out, not varied here: dropout, layer width"),
+    ],
+)
+def test_why_sweeps_are_left_out(trained: xr.Dataset, spread: np.ndarray, roles: tuple[str, ...], told: str) -> None:
+    assert told in tunnel_width.verdict(sweeps(trained, dict.fromkeys(roles, 2.0 + spread))).sentence
+
+
 def test_a_level_that_did_not_train_leaves_the_claim_inconclusive(trained: xr.Dataset, spread: np.ndarray) -> None:
     results = sweeps(trained, {RATE: 2.0 + spread})
     results["tunnel-width"]["width"][{"level": 1, "seed": 2}] = np.nan

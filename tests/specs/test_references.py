@@ -1,8 +1,9 @@
+import importlib
 import sys
 
 import pytest
 
-from nwedge.specs.references import call, check_reference, digest, find, name_of
+from nwedge.specs.references import call, check_code, check_reference, code, digest, find, name_of
 
 MODULE = """
 class Inner:
@@ -81,3 +82,29 @@ def test_the_digest_changes_with_the_file(own):
     assert digest("some_own_module:data") != before
     with pytest.raises(ValueError, match="cannot find some_own_nothing"):
         digest("some_own_nothing:f")
+
+
+def test_the_code_that_was_imported_is_what_a_task_must_be_of(own):
+    path, names = own / "some_own_module.py", ["some_own_module:data", "some_own_module:Inner.build"]
+    first = code(names)
+    path.write_text(MODULE + "# edited before it was imported")
+    with pytest.raises(ValueError, match=r"the file of 'some_own_module:data' has changed .* start the run anew"):
+        check_code(names, first)
+    second = code(names)
+    find(names[0])
+    path.write_text(MODULE + "# edited after that")
+    check_code(names, second)  # what is imported stays what it was
+    with pytest.raises(ValueError, match="has changed"):
+        check_code(names, code(names))
+    importlib.reload(sys.modules["some_own_module"])
+    check_code(names, code(names))
+
+
+def test_what_a_function_raises_is_told_with_its_name(own):
+    (own / "some_own_module.py").write_text("import sys\ndef leave(): sys.exit(3)\ndef lack(): return {}['x']\n")
+    (own / "some_own_ruin.py").write_text("import sys; sys.exit(2)")
+    for name, words in (("leave", "raises SystemExit: 3"), ("lack", "raises KeyError: 'x'")):
+        with pytest.raises(ValueError, match=f"'some_own_module:{name}' {words}"):
+            call(f"some_own_module:{name}", {})
+    with pytest.raises(ValueError, match=r"cannot import some_own_ruin for .*SystemExit: 2"):
+        find("some_own_ruin:f")

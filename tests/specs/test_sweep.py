@@ -56,10 +56,11 @@ def test_networks_that_are_stacked_train_all_seeds_together():
 
 
 def test_settings_reach_the_tasks():
-    vary = ["optimizer=adam", "momentum=0.5", "weight_decay=1e-3", "schedule=cosine", "batch_size=16"]
+    vary = ["optimizer=sgd", "momentum=0.5", "weight_decay=1e-3", "schedule=cosine", "batch_size=16"]
     arguments = sweep(vary=[*vary, "batch_norm=recompute", "data.examples=10"], lr=0.3)
     (task, *_), group = claims(arguments), groups(arguments)[0]
-    assert (group.train.optimizer, group.train.momentum, group.train.schedule) == ("adam", 0.5, "cosine")
+    assert (group.train.optimizer, group.train.momentum, group.train.schedule) == ("sgd", 0.5, "cosine")
+    assert groups(sweep(optimizer="adam"))[0].train.optimizer == "adam"
     assert (group.runs[0].weight_decay, group.runs[0].lr) == (1e-3, 0.3)
     assert isinstance(task.landscape, OwnNetworkSpec)
     assert (task.landscape.name, task.landscape.batch_size) == ("network", 16)
@@ -81,6 +82,15 @@ def test_sheets_are_over_the_sizes_asked_for():
     assert [*sweep("m-tunnels", ["claim.m=2+3,4"]).combinations()] == ["claim.m=2+3", "claim.m=4"]
 
 
+def test_what_claims_alone_differ_in_trains_nothing_twice():
+    few, more = sweep(vary=["lr=0.1"]), sweep(vary=["lr=0.1,0.2"])
+    assert {group.id for group in groups(few)} < {group.id for group in groups(more)}
+    assert {group.id for group in groups(sweep(vary=["claim.points=51,101"]))} == {group.id for group in groups(few)}
+    one, both = (sweep("m-tunnels", [f"claim.points={points}", "claim.m=2"]) for points in ("50", "50,100"))
+    needs = {task.id for task in one.tasks() if not isinstance(task, ClaimSpec)}
+    assert needs == {task.id for task in both.tasks() if not isinstance(task, ClaimSpec)}
+
+
 def test_a_changed_module_makes_other_tasks(module):
     before = [task.id for task in sweep().tasks()]
     assert [task.id for task in sweep().tasks()] == before
@@ -95,6 +105,36 @@ def test_values_survive_the_journey_through_texts():
     assert {row["lr"] for row in rows} == {4e-4, 1 / 3}
     assert {row["network.bias"] for row in rows} == {True, False}
     assert {row["claim.m"] for row in rows} == {(2, 3), (4,)}
+
+
+def test_values_of_any_spelling_are_what_they_say():
+    (row,) = (
+        sweep(vary=["network.a=False", "network.b=None", "network.c=1.0", "claim.examples=None"])
+        .combinations()
+        .values()
+    )
+    assert list(row.values()) == [False, None, 1.0, None]
+    assert [type(value) for value in row.values()] == [bool, type(None), float, type(None)]
+    assert texts({"network.x": (None, 1.0, "a")}) == ("network.x=None,1.0,a",)
+    assert len(sweep(vary=["network.b=None,batch"]).tasks())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("network.x", "1"),
+        ("network.x", "True"),
+        ("network.x", "a,b"),
+        ("network.x", "0:3"),
+        ("network.x", "nan"),
+        ("network.x", float("nan")),
+        ("network.x", (16, 16)),
+        ("claim.m", ("2", "3")),
+    ],
+)
+def test_values_that_would_be_read_as_others_are_refused(name, value):
+    with pytest.raises(ValueError, match=re.escape(f"--vary {name} takes numbers")):
+        texts({name: (value,)})
 
 
 @pytest.mark.parametrize(
@@ -122,6 +162,12 @@ def test_values_survive_the_journey_through_texts():
         ("width=3", "cannot vary 'width': it varies seed, optimizer, lr"),
         ("claim.width=3", "tunnels has claim.steps"),
         ("claim.m=3", "tunnels has claim.steps"),
+        ("network.x=nan", "--vary network.x must be finite; got nan"),
+        ("data.x=1,inf", "--vary data.x must be finite; got inf"),
+        ("claim.rate=nan", "--vary claim.rate must be finite; got nan"),
+        ("claim.examples=abc", "--vary claim.examples must be an integer or None; got 'abc'"),
+        ("claim.steps=None", "--vary claim.steps must be an integer; got 'None'"),
+        ("sheet_steps=5,6", "--sheet-steps is for claims that read sheets: leave it out with tunnels"),
         ("claim.steps=few", "claim.steps must be an integer; got 'few'"),
     ],
 )
@@ -137,6 +183,8 @@ def test_other_arguments_that_cannot_be_are_one_sentence():
         ({"claim": "averaging"}, "itself compares several settings or claims; those that can vary: no-obstacles"),
         ({"vary": ["lr=1", "lr=2"]}, "--vary lr is given twice"),
         ({"lr": -1.0}, "--lr must be positive"),
+        ({"vary": ["optimizer=sgd,adam"], "momentum": 0.9}, "--momentum is of --optimizer sgd: leave it out with adam"),
+        ({"sheet_steps": 5}, "--sheet-steps is for claims that read sheets"),
         ({"sheet_steps": -1}, "--sheet-steps must be at least 0"),
         ({"predict": "swept_module:data"}, "--predict is for networks with a --loss of their own"),
         ({"loss": "swept_module"}, "--loss must be package.module:function"),

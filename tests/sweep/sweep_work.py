@@ -2,9 +2,10 @@
 
 A file "die-ID" kills the process that does the task and is gone then, "die-always-ID" stays; "raise-ID" makes it raise;
 "wait-ID" makes it wait until the file is gone. Each task takes $SWEEP_SECONDS. Each start of a task is logged with its
-process and its threads.
+process and its threads. A file "die-unready" kills the next process that imports this module to do tasks, and is gone.
 """
 
+import multiprocessing
 import os
 import signal
 import time
@@ -72,7 +73,19 @@ def _obey(folder: Path, task: TaskSpec) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def refuse(share: object) -> None:
+    """Raise."""
+    raise LookupError("no data came")
+
+
 def prepare(share: Mapping[str, np.ndarray]) -> None:
     """Note what came to this process."""
     with (Path(os.environ["SWEEP_WORK"]) / "prepared").open("a") as file:
         file.write(f"{share['array']}\n")
+
+
+if multiprocessing.current_process().name != "MainProcess":
+    unready = Path(os.environ["SWEEP_WORK"]) / "die-unready"
+    if unready.exists():
+        unready.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -3,23 +3,26 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nwedge.store import Store
+from nwedge.store import Result, Store
+from nwedge.sweep import runner
 from nwedge.sweep.runner import run
-from nwedge.sweep.work import WorkersError
+from nwedge.sweep.work import Job, WorkersError
 
 pytest.importorskip("ray")
 HERE = Path(__file__).parent
 
 import ray  # noqa: E402
 from ray.cluster_utils import Cluster  # noqa: E402
+from ray.exceptions import ObjectStoreFullError  # noqa: E402
 
-from nwedge.sweep.cluster import RayCluster  # noqa: E402
+from nwedge.sweep.cluster import RETRIES, RayCluster  # noqa: E402
 
 
 class Nodes:
@@ -59,18 +62,25 @@ def values(tasks, store: Store) -> dict[str, float]:
     return {task.id: float(store.read(task).dataset["value"]) for task in tasks}
 
 
-def test_results_are_those_of_this_process_and_failures_are_recorded(nodes: Nodes, tmp_path: Path) -> None:
+def test_results_are_those_of_this_process_and_failures_are_recorded(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sweep_work
 
     tasks = sweep_work.chain(3)
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     run(tasks, here, sweep_work.execute)
     before = len(nodes.log())
+    monkeypatch.setattr(
+        runner, "provenance", lambda threads, backends: {"torch": "the driver's", "jax": "the driver's"}
+    )
     summary = run(tasks, there, sweep_work.execute, engine=nodes.engine)
     assert sorted(summary.done) == sorted(task.id for task in tasks)
     assert values(tasks, there) == values(tasks, here)
     assert sorted(nodes.log()[before:]) == sorted(task.id for task in tasks)
-    assert there.provenance(tasks[0])["machine"]
+    found = there.provenance(tasks[0])
+    assert (found["torch"], found["jax"]) == (version("torch"), version("jax"))  # of the node, and of the same things
+    assert found["machine"]
     for task in tasks[:3]:
         np.testing.assert_array_equal(there.read(task).weights["points"], here.read(task).weights["points"])
 
@@ -81,6 +91,18 @@ def test_results_are_those_of_this_process_and_failures_are_recorded(nodes: Node
     assert "in _obey" in summary.failed[tasks[0].id].path.read_text()
     assert set(summary.not_run) == {task.id for task in tasks if tasks[0].id in task.needs}
     assert len(summary.done) == len(tasks) - 3
+
+    (nodes.folder / f"raise-{tasks[0].id}").unlink()
+    put = ray.put
+    monkeypatch.setattr(ray, "put", lambda value: full() if isinstance(value, Result) else put(value))
+    summary = run(tasks, Store(tmp_path / "full"), sweep_work.execute, engine=nodes.engine)
+    assert sorted(summary.done) == sorted(task.id for task in tasks[:3])
+    assert len(summary.failed) == len(tasks) - 3
+    assert all(one.error.startswith("ObjectStoreFullError: no room") for one in summary.failed.values())
+
+
+def full() -> None:
+    raise ObjectStoreFullError("no room")
 
 
 def test_a_node_that_is_lost_loses_no_task(nodes: Nodes, tmp_path: Path, wait_for) -> None:
@@ -117,17 +139,63 @@ def test_what_all_tasks_read_travels_to_the_nodes(nodes: Nodes, tmp_path: Path) 
     (line,) = set((nodes.folder / "prepared").read_text().splitlines())
     assert line == "[0. 1. 2.]"
 
+    ray.init(address=nodes.cluster.address, log_to_driver=False)
+    for number in (1, 2):  # in the same workers, since the connection stays
+        share = {"array": np.full(2, number)}
+        store = Store(tmp_path / str(number))
+        run(tasks, store, sweep_work.execute, engine=RayCluster, prepare=sweep_work.prepare, share=share)
+    assert {"[1 1]", "[2 2]"} <= set((nodes.folder / "prepared").read_text().splitlines())
+    with pytest.raises(WorkersError, match="this process is already connected to Ray"):
+        run(tasks, Store(tmp_path / "other"), sweep_work.execute, engine=nodes.engine)
 
-def test_a_cluster_that_cannot_be_had_is_one_sentence(nodes: Nodes, tmp_path: Path) -> None:
+
+def test_why_a_task_failed_is_told_as_ray_tells_it(nodes: Nodes, tmp_path: Path) -> None:
+    import sweep_work
+
+    tasks = sweep_work.chain(2)
+    before = Store(tmp_path / "before")
+    summary = run(tasks, before, sweep_work.execute, engine=nodes.engine, prepare=sweep_work.refuse)
+    assert set(summary.failed) == {task.id for task in tasks[:2]}
+    for failure in summary.failed.values():
+        assert failure.error == "LookupError: no data came"
+        assert "in refuse" in failure.path.read_text()
+    assert nodes.log() == []
+
+    (nodes.folder / f"die-always-{tasks[0].id}").touch()
+    summary = run(tasks, Store(tmp_path / "dies"), sweep_work.execute, engine=nodes.engine)
+    assert summary.failed[tasks[0].id].error.startswith("WorkerCrashedError: ")
+    assert nodes.log().count(tasks[0].id) == 1 + RETRIES
+    assert len(summary.done) == len(tasks) / 2
+
+
+def test_a_cluster_that_cannot_be_had_is_one_sentence(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sweep_work
 
     tasks, store = sweep_work.chain(1), Store(tmp_path / "out")
-    with pytest.raises(WorkersError, match="a task needs 1 GPUs, and the Ray cluster has 0"):
-        run(
-            tasks,
-            store,
-            sweep_work.execute,
-            engine=lambda job: RayCluster(job, address=nodes.cluster.address, gpus=1.0),
-        )
+
+    def engine(gpus: float) -> Callable[[Job], RayCluster]:
+        return lambda job: RayCluster(job, address=nodes.cluster.address, gpus=gpus)
+
+    for gpus, threads, words in (
+        (
+            1.0,
+            1,
+            r"needs 1 CPUs and 1 GPUs, and no node of .* has them \(0 CPUs, 0 GPUs; 1 CPUs, 0 GPUs\): ask for fewer",
+        ),
+        (0.0, 2, r"needs 2 CPUs, and no node of the Ray cluster has them \(0 CPUs; 1 CPUs\)"),
+    ):
+        with pytest.raises(WorkersError, match=words):
+            run(tasks, store, sweep_work.execute, threads=threads, engine=engine(gpus))
+        assert not ray.is_initialized()
+    with monkeypatch.context() as patched:
+        big = {"Alive": True, "Resources": {"CPU": 5.0, "GPU": 2.0}}
+        patched.setattr(ray, "nodes", lambda: [big, big | {"Alive": False}])
+        with pytest.raises(WorkersError, match=r"does not take the tasks or their data: ValueError: .*0\.0001"):
+            run(tasks, store, sweep_work.execute, engine=engine(0.00001))
+        patched.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": {"memory": 5.0}}])
+        with pytest.warns(UserWarning, match="no CPUs yet: tasks wait for nodes that join it"):
+            run(tasks[:1], store, sweep_work.execute, engine=engine(0.0))
     with pytest.raises(WorkersError, match=r"no Ray cluster at 127.0.0.1:1"):
         run(tasks, store, sweep_work.execute, engine=lambda job: RayCluster(job, address="127.0.0.1:1"))

@@ -149,6 +149,22 @@ def test_a_worker_that_dies_while_it_is_idle_is_replaced(work, store, wait_for):
         pool.close()
 
 
+def test_a_worker_that_dies_before_it_is_ready_takes_its_task_alone_with_it(work, store, wait_for):
+    first, second, *_ = tasks = work.chain()
+    waiting = work.tell("wait", first)
+
+    def report(event):
+        if event.kind == "started" and event.task == second and waiting.exists():
+            wait_for(lambda: bool(work.log()))
+            (work.folder / "die-unready").touch()
+        if event.kind == "lost":
+            assert event.task == second
+            waiting.unlink()
+
+    assert len(run(tasks, store, work.execute, workers=2, report=report).done) == len(tasks)
+    assert not waiting.exists()
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_directory_that_cannot_be_written_ends_the_run(work, store, workers):
     store.directory.mkdir()

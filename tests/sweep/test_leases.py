@@ -2,13 +2,14 @@
 
 import json
 import os
-import socket
+import resource
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from nwedge._files import StoreError
+from nwedge._files import StoreError, host
 from nwedge.sweep.leases import Leases
 
 DEAD = 2**22 + 1
@@ -47,10 +48,11 @@ def test_the_note_of_a_dead_process_is_replaced(make, tmp_path):
     assert json.loads(note(one, task).read_text())["pid"] == os.getpid()
 
 
-def test_the_note_of_another_machine_is_stale_once_it_is_not_renewed(make, tmp_path):
+@pytest.mark.parametrize("name", ["not-" + host(), host() + "0"], ids=["machine", "container"])
+def test_the_note_of_another_machine_or_container_is_stale_once_it_is_not_renewed(make, tmp_path, name):
     task, one, other = make.group(), Leases(tmp_path), Leases(tmp_path)
     one.take(task)
-    elsewhere = {"pid": DEAD, "host": "not-" + socket.gethostname()}
+    elsewhere = {"pid": DEAD, "host": name}
     rewrite(one, task, age=other.stale - 10, **elsewhere)
     assert other.worked_on(task)
     assert not other.take(task)
@@ -59,7 +61,7 @@ def test_the_note_of_another_machine_is_stale_once_it_is_not_renewed(make, tmp_p
     assert other.take(task)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", json.dumps({"host": host(), "pid": "x"})])
 def test_a_torn_note_is_kept_until_it_is_old(make, tmp_path, content):
     task, one, other = make.group(), Leases(tmp_path), Leases(tmp_path)
     one.take(task)
@@ -111,6 +113,56 @@ def test_of_many_that_find_a_stale_note_one_gets_the_task(make, tmp_path):
     for thread in threads:
         thread.join()
     assert sorted(taken) == sorted(task.id for task in tasks)
+
+
+def test_a_note_that_another_process_has_replaced_is_left_alone(make, tmp_path, wait_for):
+    first, second = make.group(0), make.group(1)
+    with Leases(tmp_path, beat=0.02) as leases:
+        for task in (first, second):
+            leases.take(task)
+            rewrite(leases, task, age=1000, pid=1)
+        renewed = make.group(2)
+        leases.take(renewed)
+        os.utime(note(leases, renewed), (0, 0))
+        wait_for(lambda: note(leases, renewed).stat().st_mtime > 1)
+        assert time.time() - note(leases, first).stat().st_mtime > 900
+        leases.drop(first)
+        leases.drop(renewed)
+    assert set(os.listdir(tmp_path / "running")) == {f"{first.id}.json", f"{second.id}.json"}
+
+
+def test_a_full_disk_leaves_no_note(make, tmp_path):
+    task, leases = make.group(), Leases(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # a file cannot grow beyond it, as on a full disk
+    try:
+        with pytest.raises(StoreError, match=r"^cannot write .*json: "):
+            leases.take(task)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert os.listdir(tmp_path / "running") == []
+    assert leases.take(task)
+
+
+def test_a_note_that_cannot_be_judged_or_replaced_is_named(make, tmp_path, monkeypatch):
+    task, leases = make.group(), Leases(tmp_path)
+    leases.take(task)
+    rewrite(leases, task, pid=DEAD)
+    (tmp_path / ".turn").mkdir()
+    with pytest.raises(StoreError, match=r"cannot write .*\.turn: Is a directory"):
+        leases.take(task)
+
+    rewrite(leases, task, pid=os.getpid())
+    stat = Path.stat
+
+    def gone(path, **options):
+        if path == note(leases, task):
+            raise OSError(116, "Stale file handle")
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", gone)
+    with pytest.raises(StoreError, match=r"cannot read .*json: Stale file handle"):
+        leases.take(task)
 
 
 def test_a_directory_that_cannot_be_written_is_named(make, tmp_path):

@@ -1,10 +1,6 @@
 import gc
 import json
 import os
-import random
-import signal
-import subprocess
-import sys
 import time
 import weakref
 from pathlib import Path
@@ -16,7 +12,8 @@ from nwedge._files import StoreError
 from nwedge.store import Result, Store
 from nwedge.sweep import work
 from nwedge.sweep.leases import Leases
-from nwedge.sweep.runner import run
+from nwedge.sweep.ledger import Books
+from nwedge.sweep.runner import LOOK, run
 
 DAMAGE = {
     "empty": lambda path: path.write_bytes(b""),
@@ -81,6 +78,96 @@ def test_inputs_are_read_once_and_only_a_few_are_held(make, execute, store, monk
     run(tasks, store, watched)
     assert reads == [task.id for task in tasks[:3]]  # two claims share a group
     assert alive == [0, 0, 0, 1, 1, 2, 2, 2, 2]
+
+
+class Other:
+    """Another process that works on a task until this one waits for it: then it does something, and drops the task."""
+
+    def __init__(self, store, task, then, monkeypatch) -> None:
+        leases, sleep = Leases(store.directory), time.sleep
+        assert leases.take(task)
+
+        def wait(seconds):
+            sleep(0.05)  # which the clock of the file system sees
+            if seconds == LOOK and leases.worked_on(task):
+                then()
+                leases.drop(task)
+
+        monkeypatch.setattr("time.sleep", wait)
+
+
+def test_a_damaged_result_is_another_process_s_while_that_sees_to_it(make, execute, store, monkeypatch):
+    task = make.group()
+    run([task], store, execute)
+    path = store.path(task)
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+
+    def redo():
+        assert path.read_bytes() == b""
+        path.write_bytes(whole)
+
+    Other(store, task, redo, monkeypatch)
+    assert run([task], store, execute).kept == [task.id]
+    assert execute.log == [task.id]
+
+
+def test_a_damaged_result_that_another_process_removes_at_the_same_moment_is_no_error(
+    make, execute, store, monkeypatch
+):
+    task, problem = make.group(), Store.problem
+    run([task], store, execute)
+
+    def late(store, task):
+        store.remove(task)
+        return problem(store, task)
+
+    monkeypatch.setattr(Store, "problem", late)
+    assert run([task], store, execute).done == [task.id]
+
+
+def test_a_failure_of_another_process_counts_for_this_run_and_the_next_tries_again(make, execute, store, monkeypatch):
+    tasks = first, second, *claims = make.chain()
+    books, events = Books(store.directory), []
+    Other(store, first, lambda: books.fail(first, "ValueError: burst"), monkeypatch)
+    summary = run(tasks, store, execute, report=events.append)
+    assert execute.log == [second.id, claims[2].id, claims[3].id]
+    assert {id: failure.error for id, failure in summary.failed.items()} == {first.id: "ValueError: burst"}
+    assert summary.not_run == {claims[0].id: first.id, claims[1].id: first.id}
+    assert [event.text.split(" (")[0] for event in events if event.kind == "failed"] == ["ValueError: burst"]
+    assert os.listdir(store.directory / "running") == []
+    assert len(run(tasks, store, execute).done) == 3
+
+
+def test_what_another_machine_has_just_done_is_found_where_missing_names_are_remembered(
+    make, execute, store, monkeypatch
+):
+    """As on NFS, whose clients ask the server again when a folder is opened."""
+    task = make.group()
+    run([task], store, execute)
+    there, aside = store.path(task), store.directory / "aside"
+    there.rename(aside)
+    exists, opened, take, missing = Path.exists, os.open, Leases.take, set()
+
+    def remembered(path):
+        if path not in missing and not exists(path):
+            missing.add(path)
+        return path not in missing
+
+    def asking(path, *arguments):
+        missing.difference_update([one for one in missing if one.parent == Path(path)])
+        return opened(path, *arguments)
+
+    def late(leases, task):
+        assert there in missing
+        aside.rename(there)
+        return take(leases, task)
+
+    monkeypatch.setattr(Path, "exists", remembered)
+    monkeypatch.setattr(os, "open", asking)
+    monkeypatch.setattr(Leases, "take", late)
+    assert run([task], store, execute).kept == [task.id]
+    assert execute.log == [task.id]
 
 
 def test_a_rerun_repeats_nothing(make, execute, store):
@@ -205,78 +292,6 @@ def test_an_interrupt_leaves_what_can_go_on(make, execute, store):
     execute.log.clear()
     run(tasks, store, execute)
     assert execute.log == [tasks[-1].id]
-
-
-KILLED = """
-import sys, time
-from pathlib import Path
-import numpy as np, xarray as xr
-from nwedge._files import shared
-from nwedge.specs.configs import NoObstaclesConfig
-from nwedge.specs.landscapes import ControlSpec
-from nwedge.specs.tasks import OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, TrainSpec
-from nwedge.store import Result, Store
-from nwedge.sweep.runner import run
-
-def tasks():
-    for seed in range(8):
-        bowl = ControlSpec(name="control-bowl", kind="bowl", dim=3, seed=seed)
-        train = TrainSpec(optimizer="sgd", steps=1, keep=(0, 1))
-        group = GroupSpec(landscape=bowl, train=train, runs=(RunSpec(lr=0.1, seed=seed, member=0),))
-        yield group
-        for claim in ("tunnels", "two-halves"):
-            reads = (RunRef(group=group.id, row=0, role=OPTIMA, landscape=bowl, run=group.runs[0]),)
-            yield ClaimSpec(claim=claim, landscape=bowl, seed=seed, config=NoObstaclesConfig(), reads=reads)
-
-def execute(task, inputs, *, threads):
-    with log.open("a") as file:
-        file.write(task.id + "\\n")
-    time.sleep(0.01)
-    number = int(task.id[:6], 16)
-    total = sum(one.weights["points"].sum() for one in inputs.values())
-    weights = {} if inputs else {"points": np.full((20000, 3), float(number))}
-    return Result(xr.Dataset({"value": ((), number + total)}), weights)
-
-directory, log = Path(sys.argv[1]), Path(sys.argv[2])
-with shared(directory, lambda first: None):
-    print("begin", flush=True)
-    summary = run(list(tasks()), Store(directory), execute)
-store = Store(directory)
-print(sorted((task.id, float(store.read(task).dataset["value"])) for task in tasks()))
-"""
-
-
-def test_killed_at_random_moments_it_goes_on_and_ends_with_the_same_results(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(KILLED)
-
-    def start(directory: Path, log: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, str(script), str(directory), str(log)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begin\n"
-        return process
-
-    began = time.perf_counter()
-    expected, _ = start(tmp_path / "whole", tmp_path / "log").communicate(timeout=60)
-    took = time.perf_counter() - began
-    draws, out, ends = random.Random(0), tmp_path / "killed", []
-    for round in range(21):
-        finished = {path.stem for path in out.glob("results/*/*.nc")}
-        log = tmp_path / f"log-{round}"
-        process = start(out, log)
-        if round < 20:
-            time.sleep(draws.uniform(0, took / 10))
-            process.send_signal(signal.SIGKILL)
-        said, _ = process.communicate(timeout=60)
-        ends.append(process.returncode)
-        repeated = finished & set(log.read_text().split() if log.exists() else ())
-        assert not repeated
-    assert -signal.SIGKILL in ends
-    assert ends[-1] == 0
-    assert said == expected
-    assert not list(out.rglob("*.tmp"))
-    assert os.listdir(out / "running") == []
 
 
 def test_an_interrupt_right_after_the_note_of_a_task_takes_it_back(make, execute, store, monkeypatch):

@@ -1,8 +1,12 @@
+import io
+
 import pytest
+from rich.console import Console
 
 from nwedge.sweep.leases import Leases
 from nwedge.sweep.runner import run
 from nwedge.sweep.state import state
+from nwedge.sweep.status import watch
 
 
 def test_where_each_task_stands(make, execute, store):
@@ -16,5 +20,19 @@ def test_where_each_task_stands(make, execute, store):
     assert found.done == (second,)
     assert found.failed == (first,)
     assert found.running == (claims[3],)
-    assert found.missing == tuple(claims[:3])
+    assert found.not_run == tuple(claims[:2])
+    assert found.missing == (claims[2],)
     assert state(tasks, store.directory).running == ()
+
+
+def test_a_watch_ends_where_the_rest_hangs_on_a_failure(make, execute, store, monkeypatch):
+    first, *_ = tasks = make.chain()
+    execute.fails = {first.id: ValueError("no")}
+    summary = run(tasks, store, execute)
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("looked again"))
+    page = io.StringIO()
+    watch(tasks[::-1], store.directory, Console(file=page, width=100))
+    text = " ".join(page.getvalue().split())
+    assert "all │ 3 │ 0 │ 1 │ 2 │ 0" in text
+    assert "3 of 6 tasks are left" in text
+    assert {task.id for task in state(tasks, store.directory).not_run} == set(summary.not_run)

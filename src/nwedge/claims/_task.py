@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 
 import torch
@@ -64,13 +65,15 @@ def _sheet(task: SheetSpec, landscape: Landscape, candidates: Sequence[runs.Run]
 def _runs(
     refs: Sequence[RunRef], inputs: Mapping[str, Result], own: LandscapeSpec, landscape: Landscape
 ) -> list[runs.Run]:
-    """The runs that a task reads, each with the landscape that it was trained on, which is built once."""
+    """The runs that a task reads, each with the landscape that it was trained on, which is built once.
+
+    Two landscapes that differ in their names alone, those of rows of the verdict table, are one.
+    """
     built = {own: landscape}
     found = []
     for ref in refs:
-        if ref.landscape not in built:
-            built[ref.landscape] = build(ref.landscape)
-        found.append(
-            runs.run(ref.row, inputs[ref.group], built[ref.landscape], ref.run, role=ref.role, place=ref.landscape)
-        )
+        place = replace(ref.landscape, name=own.name)
+        if place not in built:
+            built[place] = build(place)
+        found.append(runs.run(ref.row, inputs[ref.group], built[place], ref.run, role=ref.role, place=ref.landscape))
     return found

@@ -14,14 +14,14 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from nwedge.claims.judging import CONFIDENCE, interval, over_seeds
+from nwedge.claims.judging import CONFIDENCE, interval, over_seeds, resolved
 from nwedge.specs.configs import MATCHED
 from nwedge.specs.tasks import ClaimSpec
 
 READ = {
     "sections": ("threshold", "censored", "level_share", "level", "radius", "dim", "short"),
     "radial-wells": ("probe_slope",),
-    "short-directions": ("center_count", "top_eigenvalue"),
+    "short-directions": ("center_count", "center_error", "top_eigenvalue"),
 }
 """The claims whose results are read, and the variables; `short`, the true s, is known on wedge models only."""
 NEEDED = tuple(READ)
@@ -206,16 +206,22 @@ def _clause(one: Mapping[str, Any]) -> str:
 
 
 def _growth(short: xr.Dataset, threshold: float, dim: int) -> tuple[Estimate, dict[str, Any]]:
-    """The fit to the counts above a threshold, each seed apart, and the curves behind it."""
-    counts = short["center_count"].sel(threshold=threshold).transpose("seed", "m").values.astype(float)
+    """The fit to the counts above a threshold, each seed apart, and the curves behind it.
+
+    Counts that are not resolved are undefined, and the seed that has one has no fit.
+    """
+    at = short.sel(threshold=threshold).transpose("seed", "m", ...)
+    known = resolved(at["center_count"], at["center_error"])
+    whole = (known.notnull() | at["center_count"].isnull()).all("m")
+    counts = known.values.astype(float)
     m = short["m"].values.astype(float)
-    fits = [from_growth(row, m, dim) for row in counts]
+    fits = [from_growth(row, m, dim) for row in known.where(whole).values.astype(float)]
     s, curves = np.array([one for one, _ in fits]), np.array([curve for _, curve in fits])
-    known = np.isfinite(counts) & np.isfinite(curves)
+    fitted = np.isfinite(counts) & np.isfinite(curves)
     residual = np.array(
         [
             _quotient(np.sqrt(np.square(row - curve)[keep].mean()), row[keep].mean()) if keep.any() else math.nan
-            for row, curve, keep in zip(counts, curves, known, strict=True)
+            for row, curve, keep in zip(counts, curves, fitted, strict=True)
         ]
     )
     nothing = np.full(len(s), math.nan)

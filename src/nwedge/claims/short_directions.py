@@ -189,17 +189,17 @@ def _axes(sets: Tensor) -> Tensor:
 def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
     """Judge the growth toward the middle and with m, and the shrinking with the learning rate where rates were varied.
 
-    Growth is that at the threshold where it is least, among those with short directions at the ends (m = 1); the slope
-    on the rate is that at the lowest threshold at which every count is resolved. A count whose standard error is above
-    half of it is not resolved, and takes no part. Seeds whose optima coincide have no tunnel and no sheet: they count
-    as 0.
+    A count whose standard error is above half of it is not resolved. Only thresholds take part at which every seed and
+    place is: growth is that at the threshold of these where it is least, among those with short directions at the ends
+    (m = 1), the slope on the rate that at the lowest of them. Seeds whose optima coincide have no tunnel and no sheet:
+    they count as 0.
     """
     dataset = results["short-directions"]
     apart = ~dataset["coincide"]
-    count = resolved(dataset["tunnel_count"], dataset["tunnel_error"])
-    ends, middle = count.sel(t=[0.0, 1.0]).mean("t", skipna=False), count.sel(t=0.5)
-    growth = _least(middle / ends.where(ends >= LEAST) - 1)
-    slopes = _least(_slope(resolved(dataset["center_count"], dataset["center_error"]), "m"))
+    along, centres = (_known(dataset, name).where(apart) for name in ("tunnel", "center"))
+    ends, middle = along.sel(t=[0.0, 1.0]).mean("t", skipna=False), along.sel(t=0.5)
+    growth = _least(middle / ends.where(ends >= LEAST) - 1, apart)
+    slopes = _least(_slope(centres, "m"), apart)
     parts: list[Part] = [
         part("count in the middle / at the ends - 1", growth.where(apart, 0.0).values, MIDDLE),
         part("slope of log count on log m", slopes.where(apart, 0.0).values, SIZE),
@@ -209,7 +209,8 @@ def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
         shrink = -_slope(_lowest(dataset), "rate")
         parts.append(part("- slope of log count on log rate", shrink.values, SHRINK))
     else:
-        left_out.append("the learning rate is left out: it is not varied here")
+        reason = "all wedges have the same s" if "predicted" in dataset else "it is not varied here"
+        left_out.append(f"the learning rate is left out: {reason}")
     return combine(parts, dataset, left_out=left_out)
 
 
@@ -221,9 +222,19 @@ def _lowest(dataset: xr.Dataset) -> xr.DataArray:
     return known.isel(threshold=int(complete.argmax())).where(bool(complete.any()))
 
 
-def _least(values: xr.DataArray) -> xr.DataArray:
-    """The least over the thresholds at which a value is defined; NaN where it is at none."""
-    return values.min("threshold", skipna=True)
+def _known(dataset: xr.Dataset, name: str) -> xr.DataArray:
+    """The counts at the thresholds at which those of all seeds and places are resolved; NaN at the others.
+
+    Where there is no point, there is no count to resolve.
+    """
+    count = dataset[f"{name}_count"]
+    lost = count.notnull() & resolved(count, dataset[f"{name}_error"]).isnull()
+    return count.where(~lost.any([dim for dim in count.dims if dim != "threshold"]))
+
+
+def _least(values: xr.DataArray, apart: xr.DataArray) -> xr.DataArray:
+    """The least over the thresholds at which every seed with a tunnel has a value, the same for all of them."""
+    return values.where((values.notnull() | ~apart).all("seed")).min("threshold", skipna=True)
 
 
 def _slope(count: xr.DataArray, dimension: str) -> xr.DataArray:

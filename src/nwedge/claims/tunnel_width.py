@@ -27,6 +27,8 @@ COLLAPSE = Threshold(0.5, "curves collapse where rescaling removes half of the v
 
 NAMES = {RATE: "learning rate", BATCH: "batch size", DECAY: "weight decay", DROPOUT: "dropout", WIDTH: "layer width"}
 """The sweeps, and what differs in each."""
+OF_NETWORKS = (BATCH, DROPOUT, WIDTH)
+"""The sweeps of what a wedge model does not have."""
 MATCHED = (RATE, BATCH, DROPOUT)
 """The sweeps whose levels are compared at equal radius and equal loss."""
 
@@ -241,9 +243,10 @@ def verdict(results: Mapping[str, xr.Dataset]) -> Verdict:
 
 
 def _absent(dataset: xr.Dataset) -> list[str]:
-    """A sentence on the sweeps that were not trained."""
+    """A sentence on the sweeps that were not trained, and why."""
     absent = [name for role, name in NAMES.items() if role not in dataset["sweep"]]
-    return [f"left out, not varied here: {', '.join(absent)}"] if absent else []
+    reason = "not varied here" if set(OF_NETWORKS) & set(dataset["sweep"].values) else "in the model only L2 acts"
+    return [f"left out, {reason}: {', '.join(absent)}"] if absent else []
 
 
 def permuted_verdict(results: Mapping[str, xr.Dataset]) -> Verdict:

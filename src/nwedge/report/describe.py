@@ -116,16 +116,12 @@ def _control(spec: ControlSpec) -> str:
 
 @sentence.register
 def _own_network(spec: OwnNetworkSpec) -> str:
-    calls = [
-        f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments)})"
-        for name, arguments in ((spec.network, spec.network_arguments), (spec.data, spec.data_arguments))
-    ]
     functions = [f"{what} {name}" for what, name in (("loss", spec.loss), ("predictions", spec.predict)) if name]
     how = f"evaluated by {spec.strategy or 'rule'}" + (f", {spec.chunk:,} examples at a time" if spec.chunk else "")
     statistics = ["BatchNorm recomputed at every point"] if spec.batch_norm == "recompute" else []
     return "; ".join(
         [
-            f"{calls[0]} on {calls[1]}",
+            spec.calls,
             f"minibatches of {spec.batch_size}",
             *functions,
             *statistics,

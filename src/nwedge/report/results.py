@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from nwedge._files import StoreError, read_json
+from nwedge._files import StoreError, read_json, there
 from nwedge.plan import FIT, VERDICTS, Plan
 from nwedge.specs.tasks import ClaimSpec, SheetSpec, TaskSpec
 from nwedge.store import CorruptResult, Store
@@ -55,6 +55,11 @@ def read(directory: Path) -> Results:
     store = Store(directory)
     parts: dict[tuple[str, str], dict[int, xr.Dataset]] = {}
     sheets: dict[str, Mapping[str, np.ndarray]] = {}
+    rows: dict[str, set[str]] = {}
+    for task in plan.tasks:
+        if isinstance(task, ClaimSpec):
+            for id in task.sheets:
+                rows.setdefault(id, set()).add(task.landscape.name)
     provenance, missing, damaged = {}, [], []
     for task in plan.tasks:
         if not store.has(task):
@@ -64,10 +69,10 @@ def read(directory: Path) -> Results:
             provenance[task.id] = store.provenance(task)
             if isinstance(task, ClaimSpec):
                 parts.setdefault((task.claim, task.landscape.name), {})[task.seed] = store.read(task).dataset
-            if isinstance(task, SheetSpec) and task.m == SHOWN and task.landscape.name not in sheets:
+            if isinstance(task, SheetSpec) and task.m == SHOWN and rows[task.id] - sheets.keys():
                 weights = store.read(task).weights
                 if weights.keys() >= _SHEET:
-                    sheets[task.landscape.name] = weights
+                    sheets |= dict.fromkeys(rows[task.id] - sheets.keys(), weights)
         except CorruptResult as error:
             damaged.append(str(error))
     datasets: dict[str, dict[str, xr.Dataset]] = {}
@@ -79,12 +84,12 @@ def read(directory: Path) -> Results:
 
 def _failures(directory: Path, missing: Sequence[TaskSpec]) -> dict[str, str]:
     records = {task.id: directory / "failures" / f"{task.id}.json" for task in missing}
-    return {id: f"failed: {read_json(path)['error']}" for id, path in records.items() if path.exists()}
+    return {id: f"failed: {read_json(path)['error']}" for id, path in records.items() if there(path)}
 
 
 def _verdicts(directory: Path) -> list[dict[str, Any]]:
     path = directory / VERDICTS
-    if not path.exists():
+    if not there(path):
         raise StoreError(f"{directory} holds no verdicts (no {VERDICTS}): run its command again to finish")
     rows = read_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _HEAD for row in rows):
@@ -94,7 +99,7 @@ def _verdicts(directory: Path) -> list[dict[str, Any]]:
 
 def _fit(directory: Path) -> dict[str, Any] | None:
     path = directory / FIT
-    if not path.exists():
+    if not there(path):
         return None
     value = read_json(path)
     if not isinstance(value, dict) or not isinstance(value.get("landscapes"), dict):

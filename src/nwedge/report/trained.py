@@ -41,16 +41,16 @@ def sentences(tasks: Sequence[TaskSpec]) -> dict[str, list[str]]:
     """By the name of a landscape: a sentence for each role of the runs that its claims read, and one for its sheets."""
     trains = {task.id: task.train for task in tasks if isinstance(task, GroupSpec)}
     claims: dict[str, list[ClaimSpec]] = {}
-    sheets: dict[str, list[SheetSpec]] = {}
+    sheets = [task for task in tasks if isinstance(task, SheetSpec)]
     for task in tasks:
         if isinstance(task, ClaimSpec):
             claims.setdefault(task.landscape.name, []).append(task)
-        elif isinstance(task, SheetSpec):
-            sheets.setdefault(task.landscape.name, []).append(task)
-    return {
-        name: [*_runs(members, sheets.get(name, ()), trains), *_sheets(sheets.get(name, ()))]
-        for name, members in claims.items()
-    }
+    found = {}
+    for name, members in claims.items():
+        read = {id for task in members for id in task.sheets}
+        own = [sheet for sheet in sheets if sheet.id in read]
+        found[name] = [*_runs(members, own, trains), *_sheets(own)]
+    return found
 
 
 def partial(tasks: Sequence[TaskSpec]) -> list[str]:

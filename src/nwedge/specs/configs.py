@@ -11,7 +11,9 @@ TRAINED_LEVEL = 0.25
 WIDE_LEVEL = 0.2
 """The level at which the width of a radial tunnel is taken: above the loss of every trained run of a sweep."""
 THRESHOLDS = (0.01, 0.03, 0.1)
-"""Curvatures above which a direction is short: those of FJ19's figure 4 that are defined for every network here."""
+"""Curvatures above which a direction is short: those of FJ19's figure 4 but .05, which lies between two of them.
+
+Where a network has too many short directions to resolve their count above the lowest, that takes no part."""
 MATCHED = 0.03
 """The curvature at which FJ19 found the count of short directions to match the intrinsic dimension."""
 RADIUS = 0.05

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from nwedge.specs.landscapes import STRATEGIES
 
+LEAST_PART = 0.0001
+"""Of a GPU, that Ray can keep free."""
 ENGINES = LOCAL, RAY = ("local", "ray")
 LEAST_SEEDS = 2
 """Seeds without which a claim is not judged on a landscape: an interval needs two values."""
@@ -33,7 +35,7 @@ class Execution:
     address: str | None = None
     """Of the Ray cluster: auto, the one that this machine is part of, or HOST:PORT; by default one is started here."""
     gpus_per_task: float = 0.0
-    """GPUs that Ray keeps free for each task, also in part: four tasks share one at 0.25."""
+    """GPUs that Ray keeps free for each task, needed with --device cuda; also in part: four tasks share one at 0.25."""
     workers: int | None = None
     """Processes that do tasks side by side, with the same results for any number; by default all CPUs are used."""
     cpus_per_task: int = 1
@@ -55,6 +57,14 @@ class Execution:
             raise ValueError(f"--gpus-per-task must be finite and at least 0; got {self.gpus_per_task:g}")
         if self.gpus_per_task and self.device == "cpu":
             raise ValueError("--gpus-per-task keeps GPUs free that --device cpu does not use: add --device cuda")
+        if 0 < self.gpus_per_task < LEAST_PART or (self.gpus_per_task > 1 and self.gpus_per_task % 1):
+            raise ValueError(f"--gpus-per-task must be whole or from {LEAST_PART} to 1; got {self.gpus_per_task:g}")
+        if self.engine == RAY and self.device != "cpu" and not self.gpus_per_task:
+            raise ValueError(
+                "--engine ray needs --gpus-per-task beside --device cuda, so that tasks get their own GPUs"
+            )
+        if self.engine == RAY and ":" in self.device:
+            raise ValueError(f"--engine ray itself chooses each task's GPUs: give --device cuda; got {self.device}")
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"--workers must be at least 1; got {self.workers}")
         if self.cpus_per_task < 1:

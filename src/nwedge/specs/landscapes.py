@@ -90,11 +90,24 @@ class OwnNetworkSpec(ModelSpec):
 
     network: str
     data: str
-    network_arguments: tuple[tuple[str, int | float | bool | str], ...] = ()
-    data_arguments: tuple[tuple[str, int | float | bool | str], ...] = ()
+    network_arguments: tuple[tuple[str, int | float | bool | str | None], ...] = ()
+    data_arguments: tuple[tuple[str, int | float | bool | str | None], ...] = ()
     loss: str | None = None
     predict: str | None = None
     batch_norm: str = "keep"
     code: str
     strategy: str | None = None
     chunk: int | None = None
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of the functions, of which `code` has the digests."""
+        return tuple(name for name in (self.network, self.data, self.loss, self.predict) if name is not None)
+
+    @property
+    def calls(self) -> str:
+        """The network on its data, as they are called."""
+        return " on ".join(
+            f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments)})"
+            for name, arguments in ((self.network, self.network_arguments), (self.data, self.data_arguments))
+        )

@@ -205,7 +205,7 @@ def _sheets(subject: Subject, refs: Refs, place: Place) -> dict[str, SheetSpec]:
         return {}
     found = [
         SheetSpec(
-            landscape=place.of(subject.landscape(seed)),
+            landscape=candidates[0].landscape,
             seed=seed,
             m=m,
             steps=how.steps,

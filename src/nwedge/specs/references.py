@@ -1,5 +1,6 @@
 """Functions of a user's own modules, named as "package.module:function"."""
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -7,11 +8,15 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 FORM = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 MAIN = "__main__"
+
+_imported: dict[str, tuple[ModuleSpec | None, str]] = {}
+"""The digest of each imported module's file when it was first looked at; one that is loaded again has another spec."""
 
 
 def check_reference(what: str, reference: str) -> None:
@@ -30,8 +35,10 @@ def find(reference: str) -> Callable[..., Any]:
     _look_here()
     try:
         found: Any = importlib.import_module(name)
-    except Exception as error:  # the module is the user's: it may raise anything
+    except (Exception, SystemExit) as error:  # the module is the user's: it may raise anything
         raise ValueError(f"cannot import {name} for {reference!r}: {type(error).__name__}: {error}") from error
+    with contextlib.suppress(ValueError):  # a module without a file
+        _digest_here(reference)
     for part in inner.split("."):
         if not hasattr(found, part):
             raise ValueError(f"{reference!r} is not there: {name} has no {inner}")
@@ -74,11 +81,26 @@ def digest(reference: str) -> str:
         raise ValueError(f"cannot find {name} for {reference!r}: {type(error).__name__}: {error}") from error
 
 
+def code(references: Iterable[str]) -> str:
+    """The digests of functions, by which a task names the code that it is of (ValueError as `digest`)."""
+    return "-".join(map(digest, references))
+
+
+def check_code(references: Iterable[str], code: str) -> None:
+    """Refuse functions (ValueError) of another code than that, by what this process imported or is going to import."""
+    for reference, wanted in zip(references, code.split("-"), strict=True):
+        if _digest_here(reference) != wanted:
+            raise ValueError(
+                f"the file of {reference!r} has changed since this process or another one of this run read it, or "
+                "differs between machines: start the run anew, with the same file everywhere"
+            )
+
+
 def call(reference: str, arguments: Mapping[str, Any]) -> Any:
     """What the function returns for arguments by name.
 
     Raises:
-        ValueError: arguments that it does not take; they are named with those that it does.
+        ValueError: arguments that it does not take; they are named with those that it does. Or it raises anything.
     """
     function = find(reference)
     try:
@@ -88,7 +110,21 @@ def call(reference: str, arguments: Mapping[str, Any]) -> Any:
         raise ValueError(
             f"{reference!r} does not take {', '.join(arguments) or 'no arguments'}: it takes {takes}"
         ) from error
-    return function(**arguments)
+    try:
+        return function(**arguments)
+    except (Exception, SystemExit) as error:  # the function is the user's, too
+        raise ValueError(f"{reference!r} raises {type(error).__name__}: {error}") from error
+
+
+def _digest_here(reference: str) -> str:
+    """The digest of the file of the function's module, for one that is imported as it was then (ValueError)."""
+    name = reference.partition(":")[0]
+    if name not in sys.modules:
+        return digest(reference)
+    spec = sys.modules[name].__spec__
+    if name not in _imported or _imported[name][0] is not spec:
+        _imported[name] = spec, digest(reference)
+    return _imported[name][1]
 
 
 def _look_here() -> None:

@@ -27,7 +27,7 @@ class Selection:
     seeds: int | None = None
     """Independent seeds, 2 at least; the default is 5, and 3 with --quick."""
     quick: bool = False
-    """Fewer seeds and points, same training."""
+    """Fewer seeds and points, shorter training of tunnels."""
 
     def __post_init__(self) -> None:
         """Refuse unknown names and counts that cannot be (ValueError)."""

@@ -9,12 +9,14 @@ from typing import Annotated, Any, ClassVar
 
 import tyro
 
+from nwedge.specs import references
+from nwedge.specs.canonical import Spec
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.claims import claim as find_claim
 from nwedge.specs.execution import LEAST_SEEDS, Execution, check_known
 from nwedge.specs.landscapes import OwnNetworkSpec
 from nwedge.specs.presets import Place, Preset, expand
-from nwedge.specs.references import check_reference, digest
+from nwedge.specs.references import check_reference
 from nwedge.specs.subjects import Sheets, Subject, Training, keep
 from nwedge.specs.tasks import OPTIMA, TaskSpec, TrainSpec
 from nwedge.specs.vary import CLAIM, DATA, NETWORK, SEED, SETTINGS, Grid, below, grid, said
@@ -31,7 +33,8 @@ class Varied:
     claim: Annotated[str, tyro.conf.arg(metavar="CLAIM"), tyro.conf.Positional]
     """The id of a claim (see `nwedge claims`) that reads runs at one rate."""
     network: str
-    """A function that returns your torch.nn.Module, as package.module:function; looked for in this directory, too."""
+    """A function that returns your torch.nn.Module, as package.module:function; looked for in this directory, too.
+    A sweep in DIR starts anew once its file has changed, but not once files that it imports or reads have."""
     data: str
     """A function that returns (training data, held-out data), each what NetworkLandscape takes."""
     loss: str | None = None
@@ -87,6 +90,8 @@ class Sweep(Execution, Varied):
             setting.check(f"--{name.replace('_', '-')}", getattr(self, name))
         if len(self._grid().get(SEED, SEEDS)) < LEAST_SEEDS:
             raise ValueError(f"--vary {SEED} needs at least {LEAST_SEEDS} values, since an interval needs them")
+        for row in self.combinations().values():
+            self._check_used(row)
 
     def tasks(self) -> tuple[TaskSpec, ...]:
         """The tasks to be done, inputs first: a row of the verdict table for every combination of settings.
@@ -95,7 +100,7 @@ class Sweep(Execution, Varied):
             ValueError: a module that is not to be found.
         """
         names = [getattr(self, name) for name in FUNCTIONS if getattr(self, name) is not None]
-        code = "-".join(map(digest, names))
+        code = references.code(names)
         return expand(
             Preset({NETWORK: tuple(self._subject(title, row, code) for title, row in self.combinations().items())}),
             claims=(self.claim,),
@@ -116,12 +121,27 @@ class Sweep(Execution, Varied):
     def _grid(self) -> Grid:
         return grid(self.vary, find_claim(self.claim))
 
+    def _check_used(self, row: Mapping[str, Any]) -> None:
+        """Refuse settings (ValueError) that the optimizer or the claim of a combination does not use."""
+        given = self._training(row)
+        if given["optimizer"] == "adam" and given["momentum"]:
+            raise ValueError("--momentum is of --optimizer sgd: leave it out with adam")
+        if given["sheet_steps"] != Sheets.steps and not find_claim(self.claim).sizes(self._config(row)):
+            raise ValueError(f"--sheet-steps is for claims that read sheets: leave it out with {self.claim}")
+
+    def _training(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of the training of a combination."""
+        return {name: row.get(name, getattr(self, name)) for name in SETTINGS}
+
+    def _config(self, row: Mapping[str, Any]) -> Spec:
+        """The settings of the claim of a combination."""
+        return dataclasses.replace(find_claim(self.claim).config(), **below(row, CLAIM))
+
     def _subject(self, title: str, row: Mapping[str, Any], code: str) -> Subject:
         """The row of the verdict table for a combination of settings."""
-        claim, given = find_claim(self.claim), {name: row.get(name, getattr(self, name)) for name in SETTINGS}
-        config = dataclasses.replace(claim.config(), **below(row, CLAIM))
+        claim, given, config = find_claim(self.claim), self._training(row), self._config(row)
         network = OwnNetworkSpec(
-            name=title,
+            name=NETWORK,
             network=self.network,
             data=self.data,
             network_arguments=tuple(sorted(below(row, NETWORK).items())),
@@ -142,7 +162,7 @@ class Sweep(Execution, Varied):
         rates, decays, sizes = (given["lr"],), (given["weight_decay"],), claim.sizes(config)
         return Subject(
             title,
-            lambda seed: network,
+            lambda seed: dataclasses.replace(network, name=title),
             (Training(OPTIMA, lambda seed: network, train, rates, decays, claim.members(config)),),
             Sheets(sizes, steps=given["sheet_steps"]) if sizes else None,
             settings={claim.id: config},

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ SEED = "seed"
 INNER = CLAIM, NETWORK, DATA = ("claim", "network", "data")
 """What a name may begin with: a setting of the claim, an argument of the network's or of the data's function."""
 RANGE = re.compile(r"(-?\d+):(-?\d+)")
-WORDS = {"true": True, "false": False}
+WORDS = {"true": True, "True": True, "false": False, "False": False, "None": None}
 JOIN = "+"
 """Joins the entries of a value that is a list."""
 
@@ -85,8 +86,12 @@ def grid(texts: Iterable[str], claim: Claim) -> Grid:
 
 
 def texts(settings: Mapping[str, Iterable[Any]]) -> tuple[str, ...]:
-    """The texts of values by name."""
-    return tuple(f"{name}={','.join(map(said, values))}" for name, values in settings.items())
+    """The texts of values by name.
+
+    Raises:
+        ValueError: values that would be others when they are read again.
+    """
+    return tuple(f"{name}={','.join(_written(name, value) for value in values)}" for name, values in settings.items())
 
 
 def below(row: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -103,6 +108,20 @@ def said(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
+def _written(name: str, value: Any) -> str:
+    """The text of a value, if it is read as the same value (ValueError); lists are for settings of the claim."""
+    text = repr(value) if type(value) is float else said(value)
+    again: Any = _plain(text)
+    if isinstance(value, list | tuple) and name.startswith(f"{CLAIM}."):
+        again = type(value)(_plain(one) for one in text.split(JOIN))
+    if _values(text) != [text] or again != value:
+        raise ValueError(
+            f"--vary {name} takes numbers, truth values, None, and words that are none of these and have no commas; "
+            f"got {value!r}"
+        )
+    return text
+
+
 def _values(given: str) -> list[str]:
     """The texts of the values: those between commas, or the integers of a range."""
     bounds = RANGE.fullmatch(given)
@@ -113,7 +132,7 @@ def _value(claim: Claim, name: str, text: str) -> Any:
     """The value of a setting in its type, if there is such a setting and it may have the value (ValueError)."""
     where, _, inner = name.partition(".")
     if inner and where in (NETWORK, DATA):
-        return _plain(text)
+        return _finite(name, _plain(text))
     if inner and where == CLAIM:
         return _of_claim(claim, name, inner, text)
     if name not in VARIED:
@@ -134,15 +153,23 @@ def _of_claim(claim: Claim, name: str, inner: str, text: str) -> Any:
         raise ValueError(f"--vary cannot vary {name!r}: {claim.id} has {known}")
     own = able[inner]
     if not isinstance(own, tuple):
-        value = _plain(text)
-        if own is not None and not _fits(value, type(own)):
-            raise ValueError(f"--vary {name} must be {_kind(type(own))}; got {text!r}")
+        value = _finite(name, _plain(text))
+        (kind, *other) = typing.get_args(typing.get_type_hints(type(config))[inner]) or (type(own),)
+        if not _fits(value, kind) and type(value) not in other:
+            raise ValueError(f"--vary {name} must be {_kind(kind)}{' or None' if other else ''}; got {text!r}")
         return value
-    entries = tuple(map(_plain, text.split(JOIN)))
+    entries = tuple(_finite(name, _plain(entry)) for entry in text.split(JOIN))
     kinds: Sequence[type] = [type(one) for one in own] or [float]
     if not all(any(_fits(one, kind) for kind in kinds) for one in entries):
         raise ValueError(f"--vary {name} must be {_kind(kinds[0])}, or several joined by {JOIN}; got {text!r}")
     return entries
+
+
+def _finite(name: str, value: Any) -> Any:
+    """The value, unless it is a number that no spec can hold (ValueError)."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"--vary {name} must be finite; got {value}")
+    return value
 
 
 def _fits(value: Any, kind: type) -> bool:
@@ -155,8 +182,8 @@ def _kind(kind: type) -> str:
     return {bool: "true or false", int: "an integer", float: "a number"}.get(kind, "a word")
 
 
-def _plain(text: str) -> int | float | bool | str:
-    """A text as an integer, a number, a truth value or, else, itself."""
+def _plain(text: str) -> Any:
+    """A text as an integer, a number, a truth value, None or, else, itself."""
     for kind in (int, float):
         try:
             return kind(text)

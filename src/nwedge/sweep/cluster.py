@@ -1,19 +1,22 @@
 """Tasks on a Ray cluster, which schedules them, retries them where a worker or a node dies, and moves their results."""
 
+import functools
 import logging
 import re
 import socket
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
-from nwedge._files import StoreError
+from nwedge.specs.landscapes import BACKENDS
 from nwedge.specs.tasks import TaskSpec
 from nwedge.store import Result, Store
 from nwedge.sweep.engines import Ended, check_importable
+from nwedge.sweep.provenance import provenance
 from nwedge.sweep.work import THREADS, Done, Job, Outcome, Recent, WorkersError, do, one_line
 
 RETRIES = 3
@@ -33,13 +36,14 @@ class RayCluster:
     Args:
         job: its `execute` must be a function that a new process can import by its name.
         address: of a cluster: "auto" for the one that this machine is part of, HOST:PORT, or ray://HOST:PORT; None
-            starts one on this machine, which ends with this process.
+            starts one on this machine, which ends with this process, or stays with that of the caller's ray.init.
         gpus: of each task, also in part.
         workers: tasks at once; None: as many as the CPUs and GPUs of the cluster can do, also when nodes join.
 
     Raises:
         ValueError: a function that no other process can import.
-        WorkersError: the cluster cannot be reached, or has not the CPUs or GPUs that a task needs.
+        WorkersError: the cluster cannot be reached, none of its nodes has the CPUs and GPUs that a task needs, or it
+            does not take the data.
     """
 
     def __init__(self, job: Job, *, address: str | None = None, gpus: float = 0.0, workers: int | None = None) -> None:
@@ -48,44 +52,43 @@ class RayCluster:
         self._wanted = {"CPU": float(job.threads), **({"GPU": gpus} if gpus else {})}
         self._owner = not ray.is_initialized()
         _connect(address, job.threads, workers)
-        for name, amount in self._wanted.items():
-            there = ray.cluster_resources().get(name, 0.0)
-            if there < amount:
-                self.close()
-                raise WorkersError(f"a task needs {amount:g} {name}s, and the Ray cluster has {there:g}: ask for fewer")
         try:
+            self._check_size()
+            self._perform = ray.remote(_perform).options(num_cpus=job.threads, num_gpus=gpus, max_retries=RETRIES)
             self._shared = [ray.put(job.share)]  # in a list, so that a process fetches it when it is prepared alone
-        except TypeError as error:
+            self._job = ray.put(replace(job, share=None))
+        except (TypeError, ValueError, RayError) as error:
             self.close()
-            raise WorkersError(f"the data cannot be sent to the cluster: {one_line(error)}") from error
-        self._job = ray.put(replace(job, share=None))
-        self._perform = ray.remote(_perform).options(num_cpus=job.threads, num_gpus=gpus, max_retries=RETRIES)
+            raise WorkersError(f"the Ray cluster does not take the tasks or their data: {one_line(error)}") from error
+        except WorkersError:
+            self.close()
+            raise
         self._inputs = Recent[Any](INPUTS)
         self._busy: dict[Any, TaskSpec] = {}
+        self._ended: Ended = []
 
     @property
     def workers(self) -> int:
         """How many tasks may be under way."""
-        there = ray.cluster_resources()
-        fit = min(int(there.get(name, 0.0) / amount) for name, amount in self._wanted.items())
-        return max(1, fit if self._most is None else min(fit, self._most))
+        return max(1, self._fit() if self._most is None else min(self._fit(), self._most))
 
     def start(self, task: TaskSpec, needs: Sequence[TaskSpec]) -> None:
         """Hand the task, with the results that it reads, to the cluster."""
         try:
             inputs = [self._inputs.get(need.id, lambda need=need: ray.put(self._store.read(need))) for need in needs]
-        except StoreError as error:
-            self._busy[ray.put(Outcome.of(error))] = task
-            return
-        self._busy[self._perform.remote(self._job, self._shared, task, [need.id for need in needs], *inputs)] = task
+            begun = self._perform.remote(self._job, self._shared, task, [need.id for need in needs], *inputs)
+        except Exception as error:  # a result that cannot be read, or for which the object store has no room
+            self._ended.append((task, Outcome.of(error)))
+        else:
+            self._busy[begun] = task
 
     def finished(self, timeout: float | None = None) -> Ended:
-        """Wait for a task to end, not longer than `timeout` seconds: those that have, each with its outcome.
-
-        The outcome is None where its workers or nodes died more often than Ray tries.
-        """
-        ended, _ = ray.wait(list(self._busy), timeout=timeout)
-        return [(task, self._outcome(one, task)) for one, task in ((one, self._busy.pop(one)) for one in ended)]
+        """Wait for a task to end, not longer than `timeout` seconds: those that have, each with its outcome."""
+        if self._ended:
+            ended, self._ended = self._ended, []
+            return ended
+        over, _ = ray.wait(list(self._busy), timeout=timeout)
+        return [(task, self._outcome(one, task)) for one, task in ((one, self._busy.pop(one)) for one in over)]
 
     def close(self) -> None:
         """Cancel what is under way, and leave the cluster or, if it is this process's own, end it."""
@@ -94,16 +97,43 @@ class RayCluster:
         if self._owner:
             ray.shutdown()
 
-    def _outcome(self, reference: Any, task: TaskSpec) -> Outcome | None:
+    def _outcome(self, reference: Any, task: TaskSpec) -> Outcome:
         try:
             done: Done | Outcome = ray.get(reference)
-        except RayError:
-            return None
+        except RayTaskError as error:  # before the task itself: a module is missing there, or the data do not arrive
+            return Outcome(error=one_line(error.cause), trace=[str(error)])
+        except RayError as error:  # its workers or nodes died more often than Ray tries
+            return Outcome.of(error)
         return done.store(self._store, task) if isinstance(done, Done) else done
+
+    def _fit(self) -> int:
+        """How many tasks the nodes that are there can do at once; none of them is spread over several nodes."""
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return sum(min(int(node.get(name, 0.0) / amount) for name, amount in self._wanted.items()) for node in nodes)
+
+    def _check_size(self) -> None:
+        """Refuse a cluster (WorkersError) on no node of which a task fits, unless it has none for tasks yet."""
+        if self._fit():
+            return
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        if not any(node.get("CPU") for node in nodes):
+            warnings.warn("the Ray cluster has no CPUs yet: tasks wait for nodes that join it", stacklevel=4)
+            return
+        wanted = " and ".join(f"{amount:g} {name}s" for name, amount in self._wanted.items())
+        there = "; ".join(
+            sorted({", ".join(f"{node.get(name, 0.0):g} {name}s" for name in self._wanted) for node in nodes})
+        )
+        raise WorkersError(f"a task needs {wanted}, and no node of the Ray cluster has them ({there}): ask for fewer")
 
 
 def _connect(address: str | None, threads: int, workers: int | None) -> None:
-    """Start a cluster or join one; workers see as many threads in their environment as each task has."""
+    """Start a cluster or join one, unless the caller has; workers see each task's threads in their environment."""
+    if ray.is_initialized():
+        if address is not None:
+            raise WorkersError(
+                "this process is already connected to Ray: leave out the address, or ray.shutdown() first"
+            )
+        return
     where = f"at {address}" if address else "on this machine"
     if address and (place := PLACE.fullmatch(address)):  # Ray would end this process where nobody answers
         try:
@@ -114,9 +144,8 @@ def _connect(address: str | None, threads: int, workers: int | None) -> None:
     own: dict[str, Any] = {"include_dashboard": False, "num_cpus": workers and workers * threads}
     try:
         ray.init(
-            address=address,
+            address=address or "local",
             runtime_env=environment,
-            ignore_reinit_error=True,
             log_to_driver=False,
             logging_level=logging.ERROR,
             **({} if address else own),
@@ -125,13 +154,18 @@ def _connect(address: str | None, threads: int, workers: int | None) -> None:
         raise WorkersError(f"no Ray cluster {where}: {one_line(error)}") from error
 
 
-_prepared = False
+_prepared = ""
+"""What this worker was last prepared with, by its name in the object store."""
 
 
 def _perform(job: Job, shared: Sequence[Any], task: TaskSpec, needs: Sequence[str], *inputs: Result) -> Done | Outcome:
     """On a worker: do a task, and give back its result or why there is none."""
     global _prepared
-    if job.prepare is not None and not _prepared:
+    if job.prepare is not None and _prepared != shared[0].hex():
         job.prepare(ray.get(shared[0]))
-        _prepared = True
-    return do(job, task, dict(zip(needs, inputs, strict=True)))
+        _prepared = shared[0].hex()
+    here = _provenance(job.threads, tuple(name for name in BACKENDS if name in job.provenance))
+    return do(replace(job, provenance=here), task, dict(zip(needs, inputs, strict=True)))
+
+
+_provenance = functools.cache(provenance)

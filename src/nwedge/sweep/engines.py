@@ -85,7 +85,8 @@ class WorkerPool:
         self._context = multiprocessing.get_context("spawn")
         self._theirs, self._ours = self._context.Pipe(duplex=False)
         # now, so that a script without a guard, which starts anew in its workers, fails there before it takes a task
-        self._idle = [_Worker(self._context, self._theirs, job)]
+        self._first = _Worker(self._context, self._theirs, job)
+        self._idle = [self._first]
         self._busy: dict[Future[Outcome], tuple[TaskSpec, _Worker]] = {}
 
     def start(self, task: TaskSpec, needs: Sequence[TaskSpec]) -> None:
@@ -94,7 +95,7 @@ class WorkerPool:
         try:
             self._busy[worker.pool.submit(_perform, task, tuple(needs))] = task, worker
         except BrokenProcessPool:  # it died while it was idle
-            worker.bury()
+            self._bury(worker)
             self.start(task, needs)
 
     def finished(self, timeout: float | None = None) -> Ended:
@@ -103,7 +104,7 @@ class WorkerPool:
         The outcome is None where the worker died.
 
         Raises:
-            WorkersError: a worker that died before it could take a task.
+            WorkersError: the first worker died before it could take a task, so that the others will, too.
         """
         ended: Ended = []
         for future in wait(self._busy, timeout, FIRST_COMPLETED).done:
@@ -112,9 +113,17 @@ class WorkerPool:
                 ended.append((task, future.result()))
                 self._idle.append(worker)
             except BrokenProcessPool:
-                worker.bury()
+                self._bury(worker)
                 ended.append((task, None))
         return ended
+
+    def _bury(self, worker: "_Worker") -> None:
+        worker.pool.shutdown(wait=True)
+        if self._first.alive.exception() is not None:
+            raise WorkersError(
+                "worker processes cannot start (their error stands above): a script that replicates with several "
+                'workers must do so under `if __name__ == "__main__":`, and `workers=1` needs none'
+            ) from None
 
     def close(self) -> None:
         """End the workers at once, also those that are at work."""
@@ -130,15 +139,7 @@ class _Worker:
     def __init__(self, context: BaseContext, lifeline: Connection, job: Job) -> None:
         self.pool = ProcessPoolExecutor(1, context, initializer=_begin, initargs=(lifeline, job))
         with _without_interrupts(), _environment(dict.fromkeys(THREADS, str(job.threads))):
-            self._alive = self.pool.submit(os.getpid)  # starts the process
-
-    def bury(self) -> None:
-        self.pool.shutdown(wait=True)
-        if self._alive.exception() is not None:
-            raise WorkersError(
-                "worker processes cannot start (their error stands above): a script that replicates with several "
-                'workers must do so under `if __name__ == "__main__":`, and `workers=1` needs none'
-            ) from None
+            self.alive = self.pool.submit(os.getpid)  # starts the process
 
 
 _performer: Performer

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
 import tempfile
 import threading
 import time
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from nwedge._files import StoreError, alive, read_json, remove
+from nwedge._files import StoreError, alive, host, read_json, remove, there
 from nwedge.specs.tasks import TaskSpec
 from nwedge.sweep.ledger import now
 
@@ -31,7 +30,8 @@ class Leases:
 
     A note is made by exclusive creation, which file systems, shared ones too, grant to one process alone, and renewed
     every `BEAT` seconds by a thread. It is stale if its process is gone from this machine, or if it was not renewed for
-    `STALE` seconds by the clock of the file system. As a context manager it renews, and drops what is left at the end.
+    `STALE` seconds by the clock of the file system. A process that was suspended for longer may find another's note in
+    the place of its own, and leaves it alone. As a context manager it renews, and drops what is left at the end.
 
     Attributes:
         directory: below which the notes are.
@@ -59,7 +59,7 @@ class Leases:
         self._thread.join()
         for path in list(self._held.values()):
             with contextlib.suppress(StoreError):
-                remove(path)
+                self._remove_ours(path)
         self._held.clear()
 
     def take(self, task: TaskSpec) -> bool:
@@ -84,15 +84,23 @@ class Leases:
         return taken
 
     def drop(self, task: TaskSpec) -> None:
-        """Take the note back (StoreError if it cannot be)."""
+        """Take the note back (StoreError if it cannot be); one that another process has replaced meanwhile stays."""
         path = self._held.pop(task.id, None)
         if path is not None:
-            remove(path)
+            self._remove_ours(path)
 
     def worked_on(self, task: TaskSpec) -> bool:
         """Whether a process that is alive works on the task."""
         path = self._path(task)
-        return path.exists() and not self._is_stale(path)
+        return there(path) and not self._is_stale(path)
+
+    def clock(self) -> float:
+        """The time by the clock that dates the files, which may be another machine's; ours where we may not write."""
+        try:
+            with tempfile.TemporaryFile(dir=self.directory) as file:
+                return os.fstat(file.fileno()).st_mtime
+        except OSError:
+            return time.time()
 
     def _clear(self) -> None:
         """Remove the notes that dead processes left, also of tasks that they had finished."""
@@ -104,7 +112,7 @@ class Leases:
                         remove(path)
 
     def _create(self, path: Path) -> bool:
-        note = {"pid": os.getpid(), "host": socket.gethostname(), "started": now()}
+        note = {"pid": os.getpid(), "host": host(), "started": now()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -115,33 +123,38 @@ class Leases:
             return False
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(note, file)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(note, file)
+        except OSError as error:
+            remove(path)
+            raise StoreError(f"cannot write {path}: {error.strerror}") from error
         return True
 
+    def _remove_ours(self, path: Path) -> None:
+        with self._turn():  # else another process could replace the note between the look and the removal
+            if _is_ours(path):
+                remove(path)
+
     def _is_stale(self, path: Path) -> bool:
+        note = _note(path)
+        if note is not None and note[0] == host() and not alive(note[1]):
+            return True
         try:
-            note = read_json(path)
-            if note["host"] == socket.gethostname() and not alive(note["pid"]):
-                return True
-        except (StoreError, KeyError, TypeError):  # torn, just being written, or gone
-            pass
-        try:
-            return self._clock() - path.stat().st_mtime > self.stale
+            return self.clock() - path.stat().st_mtime > self.stale
         except FileNotFoundError:
             return True
-
-    def _clock(self) -> float:
-        """The time by the clock that dates the notes, which may be another machine's; ours where we may not write."""
-        try:
-            with tempfile.NamedTemporaryFile(dir=self.directory / RUNNING) as file:
-                return os.fstat(file.fileno()).st_mtime
-        except OSError:
-            return time.time()
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}") from error
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        with (self.directory / TURN).open("a") as file:
+        path = self.directory / TURN
+        try:
+            file = path.open("a")
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror}") from error
+        with file:
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -150,7 +163,21 @@ class Leases:
         while not self._end.wait(self.beat):
             for path in list(self._held.values()):
                 with contextlib.suppress(OSError):
-                    os.utime(path)
+                    if _is_ours(path):
+                        os.utime(path)
 
     def _path(self, task: TaskSpec) -> Path:
         return self.directory / RUNNING / f"{task.id}.json"
+
+
+def _note(path: Path) -> tuple[str, int] | None:
+    """The host and the process of a note; None of one that is torn, just being written, or gone."""
+    try:
+        note = read_json(path)
+        return note["host"], int(note["pid"])
+    except (StoreError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _is_ours(path: Path) -> bool:
+    return _note(path) == (host(), os.getpid())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nwedge._files import StoreError, read_json, remove, write_json
+from nwedge._files import StoreError, read_json, remove, there, write_json
 from nwedge.specs.tasks import TaskSpec
 
 JOURNAL = "journal.jsonl"
@@ -86,7 +86,7 @@ class Books:
 
     def finish(self, task: TaskSpec, seconds: float) -> None:
         """Forget an earlier failure of the task and add its duration to the journal."""
-        remove(self._failure(task))
+        remove(self.failure_path(task))
         kind = {"folder": task.folder, "landscape": task.landscape.name}
         entry = {"id": task.id, **kind, "seconds": round(seconds, 3), "finished": now()}
         try:
@@ -97,23 +97,30 @@ class Books:
 
     def fail(self, task: TaskSpec, error: str, trace: Sequence[str] = ()) -> Failure:
         """Keep the error of a task that failed, in one line, with the lines of its traceback and with its spec."""
-        failure = Failure(task.id, error, self._failure(task))
+        failure = Failure(task.id, error, self.failure_path(task))
         record = {"error": error, "traceback": list(trace), "failed": now()}
         write_json(failure.path, record | {"task": json.loads(task.to_json())})
         return failure
 
-    def failure(self, task: TaskSpec) -> Failure | None:
-        """The last failure of the task, if it has not succeeded since."""
-        path = self._failure(task)
+    def failure(self, task: TaskSpec, after: float = 0.0) -> Failure | None:
+        """The last failure of the task, if it has not succeeded since.
+
+        Args:
+            task: that may have failed.
+            after: the time, by the clock of the file system, before which a failure does not count.
+        """
+        path = self.failure_path(task)
         try:
+            if path.stat().st_mtime <= after:
+                return None
             return Failure(task.id, str(read_json(path)["error"]), path)
-        except (StoreError, KeyError, TypeError):
-            return Failure(task.id, "its record is damaged", path) if path.exists() else None
+        except (OSError, StoreError, KeyError, TypeError):
+            return Failure(task.id, "its record is damaged", path) if there(path) else None
 
     def journal(self) -> list[Entry]:
         """The tasks that have finished; lines that a crash has torn are left out."""
         path = self.directory / JOURNAL
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if there(path) else []
         found = []
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -123,7 +130,8 @@ class Books:
                 found.append(Entry(*of, float(entry["seconds"]), finished))
         return found
 
-    def _failure(self, task: TaskSpec) -> Path:
+    def failure_path(self, task: TaskSpec) -> Path:
+        """The file of the last failure of the task."""
         return self.directory / "failures" / f"{task.id}.json"
 
 

@@ -24,7 +24,7 @@ class Display:
 
     def __init__(self, tasks: Sequence[TaskSpec], durations: Durations, console: Console, *, workers: int = 1) -> None:
         self._console = console
-        self._workers = workers
+        self.workers = workers
         self._left = {task.id: kind_of(task) for task in tasks}
         self._kinds = Counter(self._left.values())
         self._total = len(self._left)
@@ -73,7 +73,7 @@ class Display:
             self._kinds[settled] -= 1
 
     def _time(self) -> str:
-        left = self._durations.left(self._kinds, self._workers)
+        left = self._durations.left(self._kinds, self.workers)
         return "time left unknown" if left is None else f"about {duration(left)} left"
 
     def _print(self, line: str) -> None:

@@ -4,13 +4,13 @@ import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from typing import Any, Literal
 
-from nwedge._files import StoreError
+from nwedge._files import StoreError, ask_anew
 from nwedge.specs.landscapes import ForeignWedgeSpec
 from nwedge.specs.tasks import TaskSpec
 from nwedge.store import Store
@@ -90,11 +90,17 @@ def run(
     job = Job(store.directory.absolute(), execute, threads, provenance(threads, sorted(backends)), prepare, share)
     if engine is None:
         engine = InProcess if workers == 1 else functools.partial(WorkerPool, workers=workers)
-    summary = Summary(kept=_kept(by_id.values(), store, report))
+    leases = Leases(store.directory)
+    began = leases.clock()
+    summary = Summary()
+    for task in by_id.values():
+        if _is_kept(task, store):
+            summary.kept.append(task.id)
+            report(Event("kept", task))
     if len(summary.kept) == len(by_id):
         return summary
-    with Leases(store.directory) as leases, contextlib.closing(engine(job)) as started:
-        _Sweep(by_id, store, started, leases, summary, report).run()
+    with leases, contextlib.closing(engine(job)) as started:
+        _Sweep(by_id, store, started, leases, summary, report, began).run()
     return summary
 
 
@@ -109,9 +115,10 @@ class _Sweep:
         leases: Leases,
         summary: Summary,
         report: Callable[[Event], None],
+        began: float,
     ) -> None:
         self._by_id, self._store, self._engine, self._leases = by_id, store, engine, leases
-        self._summary, self._report = summary, report
+        self._summary, self._report, self._began = summary, report, began
         self._books = Books(store.directory)
         self._kept = set(summary.kept)
         self._elsewhere: dict[str, TaskSpec] = {}
@@ -158,13 +165,36 @@ class _Sweep:
             self._sorter.done(task.id)
         elif not self._leases.take(task):
             self._elsewhere[task.id] = task
-        elif self._store.has(task):  # another process did it meanwhile
-            self._summary.kept += _kept([task], self._store, self._report)
-            self._kept.update(self._summary.kept)
+        elif self._ended_elsewhere(task):
             self._leases.drop(task)
-            self._take(task)
+            self._sorter.done(task.id)
         else:
             self._start(task)
+
+    def _ended_elsewhere(self, task: TaskSpec) -> bool:
+        """Book a task that another process has done, or failed at since this run began; a damaged result is removed.
+
+        The task must be this process's by its note, so that no other one makes or removes the result meanwhile.
+        """
+        for path in (self._store.path(task), self._books.failure_path(task)):
+            ask_anew(self._store.directory, path)
+        if self._store.has(task):
+            problem = self._store.problem(task)
+            if problem is None:
+                self._summary.kept.append(task.id)
+                self._report(Event("kept", task))
+                return True
+            self._store.remove(task)
+            self._report(Event("damaged", task, f"{problem}: computing it again"))
+        failure = self._books.failure(task, after=self._began)
+        if failure is None:
+            return False
+        self._fail(task, failure)
+        return True
+
+    def _fail(self, task: TaskSpec, failure: Failure) -> None:
+        self._summary.failed[task.id] = failure
+        self._report(Event("failed", task, f"{failure.error} ({failure.path})"))
 
     def _start(self, task: TaskSpec) -> None:
         self._report(Event("started", task))
@@ -182,8 +212,7 @@ class _Sweep:
         if outcome.fatal:
             raise StoreError(outcome.error.partition(": ")[2])
         if outcome.error:
-            failure = self._summary.failed[task.id] = self._books.fail(task, outcome.error, outcome.trace)
-            self._report(Event("failed", task, f"{failure.error} ({failure.path})"))
+            self._fail(task, self._books.fail(task, outcome.error, outcome.trace))
         else:
             self._books.finish(task, outcome.seconds)
             self._summary.done.append(task.id)
@@ -215,19 +244,14 @@ def _check_needs(by_id: Mapping[str, TaskSpec]) -> None:
             raise ValueError(f"{describe(task)} needs the task {missing[0]}, which is not among the tasks: add it")
 
 
-def _kept(tasks: Iterable[TaskSpec], store: Store, report: Callable[[Event], None]) -> list[str]:
-    kept = []
-    for task in tasks:
-        if not store.has(task):
-            continue
-        problem = store.problem(task)
-        if problem is None:
-            kept.append(task.id)
-            report(Event("kept", task))
-        else:
-            store.remove(task)
-            report(Event("damaged", task, f"{problem}: computing it again"))
-    return kept
+def _is_kept(task: TaskSpec, store: Store) -> bool:
+    """Whether a task's result is there, whole; a damaged one is seen to once the task is this process's alone."""
+    try:
+        return store.has(task) and store.problem(task) is None
+    except StoreError:
+        if store.has(task):
+            raise
+        return False  # another process has just removed it, since it was damaged
 
 
 def _culprit(task: TaskSpec, summary: Summary) -> str | None:

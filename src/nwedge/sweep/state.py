@@ -1,9 +1,11 @@
 """Where the tasks of a plan stand, from the names of the files that are there. Light: no xarray here."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+from nwedge._files import there
 from nwedge.plan import result_path
 from nwedge.specs.tasks import TaskSpec
 from nwedge.sweep.leases import Leases
@@ -12,25 +14,32 @@ from nwedge.sweep.ledger import Books
 
 @dataclass(frozen=True)
 class State:
-    """Where the tasks stand; `missing` are those that nobody works on and that have not failed."""
+    """Where the tasks stand: `not_run` are those below a failed one, `missing` the others that are still to be done."""
 
     done: tuple[TaskSpec, ...]
     running: tuple[TaskSpec, ...]
     failed: tuple[TaskSpec, ...]
+    not_run: tuple[TaskSpec, ...]
     missing: tuple[TaskSpec, ...]
 
 
-def state(tasks: Iterable[TaskSpec], directory: Path) -> State:
+def state(tasks: Sequence[TaskSpec], directory: Path) -> State:
     """Where each task stands; done means that its result file is there (the runner verifies that it is whole)."""
     books, leases = Books(directory), Leases(directory)
-    found: dict[str, list[TaskSpec]] = {"done": [], "running": [], "failed": [], "missing": []}
-    for task in tasks:
-        if result_path(directory, task).exists():
-            found["done"].append(task)
+    by_id = {task.id: task for task in tasks}
+    stands: dict[str, str] = {}
+    for id in TopologicalSorter({task.id: task.needs for task in tasks}).static_order():
+        task = by_id[id]
+        if there(result_path(directory, task)):
+            stands[id] = "done"
         elif leases.worked_on(task):
-            found["running"].append(task)
+            stands[id] = "running"
         elif books.failure(task):
-            found["failed"].append(task)
+            stands[id] = "failed"
+        elif any(stands[need] in ("failed", "not_run") for need in task.needs):
+            stands[id] = "not_run"
         else:
-            found["missing"].append(task)
-    return State(**{name: tuple(members) for name, members in found.items()})
+            stands[id] = "missing"
+    return State(
+        **{field.name: tuple(task for task in tasks if stands[task.id] == field.name) for field in fields(State)}
+    )

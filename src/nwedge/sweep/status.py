@@ -15,7 +15,7 @@ from nwedge.specs.tasks import TaskSpec
 from nwedge.sweep.ledger import Books, Durations, describe, duration, kind_of
 from nwedge.sweep.state import State, state
 
-COLUMNS = ("done", "running", "failed", "missing")
+COLUMNS = ("done", "running", "failed", "not run", "missing")
 EVERY = 5.0
 """Seconds between looks."""
 LATELY = timedelta(minutes=10)
@@ -23,7 +23,10 @@ LATELY = timedelta(minutes=10)
 
 
 def show(tasks: Sequence[TaskSpec], directory: Path, console: Console | None = None) -> None:
-    """Print how many tasks of each folder are done, running, failed and missing, what failed, and the time left."""
+    """Print how many tasks of each folder are done, running, failed, not run because of them, and missing; and more.
+
+    That is, what runs, what failed and why, and the time left.
+    """
     console = console or Console()
     table, lines = _told(tasks, directory, state(tasks, directory))
     console.print(table)
@@ -48,17 +51,18 @@ def _told(tasks: Sequence[TaskSpec], directory: Path, found: State) -> tuple[Tab
     """The counts, and what is said below them."""
     books = Books(directory)
     table = Table("tasks", *COLUMNS)
-    counted = {column: Counter(task.folder for task in getattr(found, column)) for column in COLUMNS}
+    columns = (found.done, found.running, found.failed, found.not_run, found.missing)
+    counted = [Counter(task.folder for task in column) for column in columns]
     for folder in dict.fromkeys(task.folder for task in tasks):
-        table.add_row(folder, *(str(counted[column][folder]) for column in COLUMNS))
+        table.add_row(folder, *(str(counts[folder]) for counts in counted))
     table.add_section()
-    table.add_row("all", *(str(len(getattr(found, column))) for column in COLUMNS))
+    table.add_row("all", *(str(len(column)) for column in columns))
     lines = [f"running: {describe(task)}" for task in found.running]
     for task in found.failed:
         failure = books.failure(task)
         lines.append(f"failed: {describe(task)}: {failure.error} ({failure.path})" if failure else describe(task))
     journal = books.journal()
-    todo = (*found.running, *found.failed, *found.missing)
+    todo = (*found.running, *found.missing) or (*found.failed, *found.not_run)  # which the next run tries again
     lines.append(_left(todo, len(tasks), Durations.of(journal), workers=max(1, len(found.running))))
     lines += _throughput([entry.finished for entry in journal])
     return table, lines

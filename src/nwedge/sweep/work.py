@@ -131,7 +131,7 @@ class Performer:
         """Do a task that reads the results of `needs`; whatever goes wrong is in the outcome."""
         try:
             inputs = {need.id: self._held.get(need.id, lambda need=need: self._store.read(need)) for need in needs}
-        except StoreError as error:
+        except Exception as error:
             return Outcome.of(error)
         done = do(self._job, task, inputs)
         return done.store(self._store, task) if isinstance(done, Done) else done

@@ -77,7 +77,6 @@ def test_data_that_are_provided_are_not_loaded(module):
     named = ("digits", ())
     collected = sources.collect([source, named])
     assert module.calls == [6]
-    sources.load.cache_clear()
     sources.provide(collected)
     landscape = own_network(BUILD, source)
     assert module.calls == [6]

@@ -136,6 +136,17 @@ def test_no_obstacles_draws_the_mean_of_all_runs_and_names_the_largest_rise(data
     assert len(line.lines) == dataset.sizes["seed"] * dataset.sizes["run"] + 1
     assert words.number(float(dataset["line_rise"].max())) in notes(line)
     assert "largest rise: 0 of the drop" in notes(trajectory)
+    runs = dataset.sizes["seed"] * dataset.sizes["run"]
+    assert f"{runs} of {runs} runs above 0.001" in notes(line)
+    assert f"0 of {runs} runs above 0.001" in notes(trajectory)
+
+
+def test_runs_that_rise_by_more_than_a_thousandth_are_counted(datasets):
+    dataset = datasets["no-obstacles"]["toy-complete"]
+    few = dataset.assign(line_rise=xr.zeros_like(dataset["line_rise"]))
+    few["line_rise"][0, 0], few["line_rise"][1, 0], few["line_rise"][2, 0] = 0.0011, 0.0009, np.nan
+    figure = draw("no-obstacles", {"toy-complete": few}, [])
+    assert f"1 of {few['line_rise'].size - 1} runs above 0.001" in notes(figure.axes[0])
 
 
 def test_tunnels_show_each_path_and_the_share_of_bends(datasets, rows):

@@ -56,6 +56,15 @@ def test_a_toy_has_none() -> None:
     assert not any(diamonds("toy-sampled"))
 
 
+def test_the_legend_says_whose_they_are() -> None:
+    def entries(name: str) -> list[str]:
+        legends = short_directions.figure({name: counts()}, []).legends
+        return [text.get_text() for legend in legends for text in legend.get_texts()]
+
+    assert "FJ19: SimpleCNN on Fashion-MNIST" in entries("network")
+    assert not any("FJ19" in entry for entry in entries("toy-sampled"))
+
+
 def test_what_the_ball_adds_to_the_loss_is_told() -> None:
     said = [text.get_text() for axes in short_directions.figure({"network": counts()}, []).axes for text in axes.texts]
     assert any("the ball raises the loss by 24 % at most" in one for one in said)

@@ -48,6 +48,12 @@ def test_a_matched_line_is_drawn_named_and_its_barrier_noted() -> None:
     found = written(draw(network=NETWORK))
     assert LABEL in found
     assert "units matched: barrier 0.25" in found
+    assert "matching removes 75% of the wall" in found
+
+
+def test_where_matching_removes_nothing_it_is_not_said_to() -> None:
+    higher = results((1.0, 0.01, 0.02, 0.01, 1.25), held_out_accuracy=NETWORK["held_out_accuracy"])
+    assert "removes" not in written(draw(network=higher))
 
 
 def test_where_nothing_is_matched_nothing_is_said_of_it() -> None:

@@ -36,7 +36,7 @@ def load(source: Source) -> tuple[Any, Any]:
 
 def collect(sources: Iterable[Source]) -> dict[Source, Any]:
     """The data of sources, tensors as arrays, which processes on one machine can share; `provide` takes them."""
-    return {source: _mapped(load(source), Tensor, lambda tensor: tensor.numpy(force=True)) for source in sources}
+    return {source: _mapped(load(source), Tensor, _array) for source in sources}
 
 
 def provide(sets: Mapping[Source, Any]) -> None:
@@ -45,9 +45,18 @@ def provide(sets: Mapping[Source, Any]) -> None:
     Args:
         sets: what `collect` gave; the arrays are used as they are, also those that may only be read.
     """
+    load.cache_clear()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         _provided.update({source: _mapped(pair, np.ndarray, torch.from_numpy) for source, pair in sets.items()})
+
+
+def _array(tensor: Tensor) -> Any:
+    """A tensor as an array; one on the CPU, where NumPy has no such type (bfloat16)."""
+    try:
+        return tensor.numpy(force=True)
+    except TypeError:
+        return tensor.detach().cpu()
 
 
 def _own(reference: str, arguments: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -90,7 +90,6 @@ def _remark(dataset: xr.Dataset) -> str:
     if not known.size:
         return ""
     worst = known["m"].values[known.values.argmin()]
-    looked = dataset["looked_at"].max("seed").values
-    passed = [f"{most:.0f} for m = {m}" for m, most in zip(dataset["m"].values, looked, strict=True) if most > m]
-    more = f"\ndistinct wedges: up to {', '.join(passed)} optima looked at" if passed else ""
+    again = (1 - dataset["m"] / dataset["looked_at"]).mean("seed", skipna=True).max("m", skipna=True)
+    more = f"\ndistinct wedges: up to {float(again):.0%} of optima redrawn" if again > 0 else ""
     return f"least removed: {words.number(float(known.min()))} of the barrier, at m = {worst}{more}"

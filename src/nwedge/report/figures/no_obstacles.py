@@ -15,14 +15,16 @@ CAPTION = (
     "The loss between the start and the optimum of each run. Above: at equally spaced points of the straight line that "
     "joins them. Below: at the points that training visited, against the step on a logarithmic scale. Thin curves are "
     "single runs, thick ones their mean. The claim says that the curves fall without a hill. The remark above each "
-    "panel gives the largest rise of any run above its lowest loss so far, as a share of the whole drop: 0 means that "
-    "no run ever rose."
+    "panel gives the largest rise of any run above its lowest loss so far, as a share of the whole drop (0 means that "
+    "no run ever rose), and how many runs rise by more than a thousandth of it."
 )
 CAVEATS = (
     "Rises are known for networks with batch normalisation and for adaptive optimisers that travel far; a large "
     "learning rate makes the real trajectory jump even where the landscape has no hill. The line is seen at a finite "
     "number of points and the trajectory at the kept steps only, so a narrower hill would be missed."
 )
+RISES = 0.001
+"""A rise of a larger share of the drop makes a run non-monotone: above rounding, far below what is judged."""
 WAYS = {"line": ("t", "loss on the line"), "trajectory": ("step", "loss in training")}
 """The prefix of the stored variables, the coordinate they run over, and the name of the vertical axis."""
 
@@ -62,7 +64,8 @@ def _losses(axes: Axes, dataset: xr.Dataset, what: str, place: str) -> None:
 def _remark(dataset: xr.Dataset, rise: str) -> str:
     if rise not in dataset:
         return ""
-    values = dataset[rise].values
-    if np.isnan(values).all():
+    known = dataset[rise].values[~np.isnan(dataset[rise].values)]
+    if not known.size:
         return "rise undefined"
-    return f"largest rise: {words.number(float(np.nanmax(values)))} of the drop"
+    largest, rising = words.number(float(known.max())), int((known > RISES).sum())
+    return f"largest rise: {largest} of the drop\n{rising} of {words.count(known.size, 'run')} above {RISES:g}"

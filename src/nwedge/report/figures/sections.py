@@ -27,7 +27,8 @@ CAPTION = (
     "dimension, and that the radius moves the threshold."
 )
 CAVEATS = (
-    "The number depends on the level, so it is stated with it: a looser level lowers the threshold. Planes in which "
+    "The number depends on the level, so it is stated with it: a looser level lowers the threshold. Each plane takes "
+    "the learning rate that ends lowest in it, on the very data that decide its success. Planes in which "
     "the descent stops too early raise it. Which dimensions are tried is up to the search, and with them the share of "
     "the variance that d explains. On sampled wedges the lowest point of each plane is exact; on all wedges it is the "
     "best that several descents found."

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from nwedge.report import words
 from nwedge.report.figures import style
@@ -38,6 +39,8 @@ PUBLISHED = {
     "rate_count": {0.01: {4e-4: 6450, 8e-4: 4800, 16e-4: 2950, 32e-4: 2100}},
 }
 """Read off FJ19's figure 4 by eye: counts by threshold and place."""
+FJ19 = "FJ19: SimpleCNN on Fashion-MNIST"
+"""Whose counts the diamonds are, whatever the network of the panel."""
 COLOURS = ("#2b83ba", "#1a8f5a", "#e08214", "#b0529e")
 
 
@@ -60,6 +63,8 @@ def figure(datasets: Mapping[str, xr.Dataset], verdicts: Sequence[Mapping[str, A
     entries: dict[str, Artist] = {
         f"above {threshold:g}": style.stroke(COLOURS[row % len(COLOURS)]) for row, threshold in enumerate(thresholds)
     }
+    if "network" in names:
+        entries[FJ19] = Line2D([], [], marker="D", mfc="none", color=style.INK, markersize=4, linestyle="")
     style.legend(fig, entries)
     return fig
 

@@ -82,10 +82,10 @@ def panels(
     axes = np.asarray(figure.subplots(rows, len(landscapes), squeeze=False))
     outcomes = {row["landscape"]: row["outcome"] for row in verdicts}
     for top, name in zip(axes[0], landscapes, strict=True):
-        _above(top, 27, words.title(name), size=9.0, room=25, weight="bold")
+        _above(top, 36, words.title(name), size=9.0, room=25, weight="bold")
         if outcome := outcomes.get(name):
             text = f"{words.SYMBOLS.get(outcome, '')} {words.outcome(name, outcome)}".strip()
-            _above(top, 15, text, size=8.5, room=28, color=COLOURS[_tone(name, outcome)])
+            _above(top, 24, text, size=8.5, room=28, color=COLOURS[_tone(name, outcome)])
     return figure, axes
 
 
@@ -101,7 +101,7 @@ def settle(figure: Figure) -> None:
 
 
 def note(axes: Axes, text: str) -> None:
-    """A short remark directly above a panel."""
+    """A short remark directly above a panel, of two lines at most."""
     _above(axes, 4, text, size=7.5, room=32, color=MUTED)
 
 
@@ -204,8 +204,8 @@ def stroke(colour: str, *, width: float = 2.0, dashes: Any = "-") -> Line2D:
 
 
 def _above(axes: Axes, points: int, text: str, *, size: float, room: int, **font: Any) -> None:
-    """Text above a panel, in a smaller size where it has more characters than there is room for."""
-    size *= min(1.0, room / max(1, len(text)))
+    """Text above a panel, in a smaller size where a line has more characters than there is room for."""
+    size *= min(1.0, room / max(1, *map(len, text.split("\n"))))
     axes.annotate(text, (0, 1), (0, points), xycoords="axes fraction", textcoords="offset points", size=size, **font)
 
 

@@ -28,11 +28,11 @@ CAPTION = (
 )
 CAVEATS = (
     "More training steps or more bends lower the tunnels; optima that share a wedge have no wall between them. Optima "
-    "that are copies of one another up to a permutation of hidden units are still counted as two: a wall that vanishes "
-    "once the units are matched lies between permuted copies of nearly one solution, and one that stays lies between "
-    "different solutions, unless the matching stopped in a local minimum. Random bends are drawn once per seed and "
-    "have a single corner, so a chance hit along a more winding path is not counted; where each sees examples of its "
-    "own, their spread holds that of the examples."
+    "that are copies of one another up to a permutation of hidden units are still counted as two: the part of the wall "
+    "that goes once the units are matched, which a remark gives, lies between permuted copies of nearly one solution; "
+    "what stays lies between different solutions, unless the matching stopped in a local minimum. Random bends are "
+    "drawn once per seed and have a single corner, so a chance hit along a more winding path is not counted; where "
+    "each sees examples of its own, their spread holds that of the examples."
 )
 PATHS = {
     "line": ("straight line", (0, (4, 2))),
@@ -93,8 +93,10 @@ def _meaning(axes: Axes, dataset: xr.Dataset, meaning: str | None) -> None:
         pointwise, tunnel = (words.number(float(mean.sel(path=path))) for path in ("pointwise", "sheet"))
         style.note(axes, f"zeroed: pointwise {pointwise}, tunnel {tunnel}")
     if "aligned" in _shown(dataset):
-        matched = dataset["barrier"].sel(path="aligned").mean("seed", skipna=False)
-        style.note(axes, f"line, units matched: barrier {words.number(float(matched))}")
+        heights = dataset["barrier"].mean("seed", skipna=False)
+        wall, matched = (float(heights.sel(path=path)) for path in ("line", "aligned"))
+        gone = f"\nmatching removes {1 - matched / wall:.0%} of the wall" if matched < wall else ""
+        style.note(axes, f"line, units matched: barrier {words.number(matched)}{gone}")
 
 
 def _barriers(axes: Axes, dataset: xr.Dataset) -> None:
