@@ -94,7 +94,9 @@ def test_the_version(capsys):
     assert capsys.readouterr().out == f"nwedge {__version__}\n"
 
 
-@pytest.mark.parametrize(("command", "words"), [((), "replicate,sweep,diagnose,status,report,claims"), (("status",), "DIR")])
+@pytest.mark.parametrize(
+    ("command", "words"), [((), "replicate,sweep,diagnose,status,report,claims"), (("status",), "DIR")]
+)
 def test_help_goes_to_stdout(capsys, command, words):
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])

@@ -30,7 +30,7 @@ def find(reference: str) -> Callable[..., Any]:
     _look_here()
     try:
         found: Any = importlib.import_module(name)
-    except Exception as error:  # the module is the user's: it may raise anything
+    except (Exception, SystemExit) as error:  # the module is the user's: it may raise anything
         raise ValueError(f"cannot import {name} for {reference!r}: {type(error).__name__}: {error}") from error
     for part in inner.split("."):
         if not hasattr(found, part):
@@ -78,7 +78,7 @@ def call(reference: str, arguments: Mapping[str, Any]) -> Any:
     """What the function returns for arguments by name.
 
     Raises:
-        ValueError: arguments that it does not take; they are named with those that it does.
+        ValueError: arguments that it does not take; they are named with those that it does. Or it raises anything.
     """
     function = find(reference)
     try:
@@ -88,7 +88,10 @@ def call(reference: str, arguments: Mapping[str, Any]) -> Any:
         raise ValueError(
             f"{reference!r} does not take {', '.join(arguments) or 'no arguments'}: it takes {takes}"
         ) from error
-    return function(**arguments)
+    try:
+        return function(**arguments)
+    except (Exception, SystemExit) as error:  # the function is the user's, too
+        raise ValueError(f"{reference!r} raises {type(error).__name__}: {error}") from error
 
 
 def _look_here() -> None:
