@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nwedge.diagnosis.advice import recommend
+from nwedge.diagnosis.advice import FEW, Choice, Recommendation, cautions, recommend
 from nwedge.diagnosis.records import Record
 
 
@@ -55,3 +55,15 @@ def test_undefined_records_are_never_taken():
 def test_the_same_seed_gives_the_same_advice(seed):
     records = {"average": record(899, shift=2), "soup": record(902), "single": record(900), "ensemble": record(906)}
     assert chosen(seed, **records) == chosen(seed, **records)
+
+
+def test_few_examples_and_an_average_across_a_wall_are_warned_of():
+    low, high = np.zeros((2, 2)), np.array([[0, 0.3], [0.3, 0]])
+    average, single = (Recommendation(choice, choice) for choice in (Choice("average", ""), Choice("single", "")))
+    assert cautions(average, low, 0.2, FEW) == cautions(single, high, 0.2, FEW) == []
+    (few,) = cautions(average, low, 0.2, FEW - 100)
+    assert "400 examples" in few
+    assert "±3.92 %" in few
+    (wall,) = cautions(average, high, 0.2, FEW)
+    assert "not all lines between" in wall
+    assert len(cautions(average, np.where(high > 0, np.nan, 0), 0.2, 1)) == 1

@@ -86,3 +86,11 @@ def test_paired_differences_are_narrower_than_those_of_two_samples():
     found = difference(first, second, 0)
     assert found.value == pytest.approx(0.3, abs=0.03)
     assert found.interval[1] - found.interval[0] < 0.1
+
+
+@pytest.mark.parametrize("label", [-100, 4])
+def test_labels_that_are_no_classes_are_refused(label):
+    probabilities, labels = made()
+    labels[7] = label
+    with pytest.raises(ValueError, match=f"held-out labels must be between 0 and 3, .*; got {label}: leave these"):
+        Record.of(probabilities, labels)

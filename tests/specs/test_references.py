@@ -81,3 +81,13 @@ def test_the_digest_changes_with_the_file(own):
     assert digest("some_own_module:data") != before
     with pytest.raises(ValueError, match="cannot find some_own_nothing"):
         digest("some_own_nothing:f")
+
+
+def test_what_a_function_raises_is_told_with_its_name(own):
+    (own / "some_own_module.py").write_text("import sys\ndef leave(): sys.exit(3)\ndef lack(): return {}['x']\n")
+    (own / "some_own_ruin.py").write_text("import sys; sys.exit(2)")
+    for name, words in (("leave", "raises SystemExit: 3"), ("lack", "raises KeyError: 'x'")):
+        with pytest.raises(ValueError, match=f"'some_own_module:{name}' {words}"):
+            call(f"some_own_module:{name}", {})
+    with pytest.raises(ValueError, match=r"cannot import some_own_ruin for .*SystemExit: 2"):
+        find("some_own_ruin:f")

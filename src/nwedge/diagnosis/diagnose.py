@@ -76,7 +76,7 @@ def diagnose(
     names = [str(place) for place in range(len(points))] if names is None else list(names)
     if len(names) != len(points):
         raise ValueError(f"names must be {len(points)}, one for each point; got {len(names)}")
-    if plane is not None and len(set(plane) & set(names)) != THREE:
+    if plane is not None and not len(plane) == len(set(plane) & set(names)) == THREE:
         raise ValueError(f"plane must be the names of three different points; got {', '.join(plane)}")
     held_out = landscape.held_out
     labels = held_out.labels.cpu().numpy()

@@ -94,8 +94,8 @@ def checked_predictions(predict: Function) -> Function:
     return checked
 
 
-def check_probabilities(found: Tensor) -> None:
-    """Refuse values (ValueError) that are negative or do not sum to 1 over the last axis; NaN may be there."""
+def checked_probabilities(found: Tensor) -> Tensor:
+    """The values, refused (ValueError) where they are negative or do not sum to 1 over the last axis; NaN may be."""
     sums = found.sum(-1, dtype=torch.float64)
     unlike = (found < 0).any(-1) | ((sums - 1).abs() > max(EXACT, 4 * torch.finfo(found.dtype).eps))
     if bool(unlike.any()):
@@ -104,6 +104,7 @@ def check_probabilities(found: Tensor) -> None:
             "predict(model, batch) must return probabilities, at least 0 and of sum 1 for each example; got a row with "
             f"minimum {least:.3g} and sum {total:.3g}: are they logits? Give softmax(logits)"
         )
+    return found
 
 
 def share_right(probabilities: Tensor, labels: Tensor) -> Tensor:

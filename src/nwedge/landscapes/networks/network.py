@@ -15,9 +15,9 @@ from nwedge.landscape import differentiated
 from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed, with_statistics
 from nwedge.landscapes.networks.classification import (
     accuracy_of,
-    check_probabilities,
     checked_loss,
     checked_predictions,
+    checked_probabilities,
     class_probabilities,
     classification_loss,
     cross_entropies,
@@ -381,14 +381,11 @@ class PredictiveNetwork(NetworkLandscape):
         """The probability of each class for each example, shape (batch, examples, classes), without a graph.
 
         Raises:
-            ValueError, TypeError: points that do not belong to the landscape, data for which predict= is needed, or a
-                predict= whose values are no probabilities.
+            ValueError, TypeError: points that do not belong to the landscape, or a predict= that is missing or wrong.
         """
         check_points(self, points)
-        probabilities = self._of_examples(self._predict, points)
-        if "predict" in self._own:
-            check_probabilities(probabilities)
-        return probabilities
+        found = self._of_examples(self._predict, points)
+        return checked_probabilities(found) if "predict" in self._own else found
 
     def accuracy(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The share of examples whose most probable class is the label, shape (batch,); NaN where a probability is.
