@@ -8,9 +8,8 @@ from typing import Annotated
 import tyro
 
 from nwedge.specs.execution import check_device, check_known
+from nwedge.specs.landscapes import POLICIES
 from nwedge.specs.references import check_reference
-
-POLICIES = ("keep", "recompute")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,9 +35,7 @@ from nwedge.landscapes.networks.tracing import Pass, Recorded
 from nwedge.landscapes.networks.trial import choose_evaluation
 from nwedge.landscapes.networks.tried import EVERY, PROBED, hold_tried
 from nwedge.landscapes.networks.weights import check_model, place, private, read_weights
-from nwedge.specs.landscapes import STRATEGIES
-
-POLICIES = ("keep", "recompute")
+from nwedge.specs.landscapes import POLICIES, STRATEGIES
 
 
 class NetworkLandscape:
@@ -391,8 +389,7 @@ class PredictiveNetwork(NetworkLandscape):
         """The share of examples whose most probable class is the label, shape (batch,); NaN where a probability is.
 
         Raises:
-            ValueError, TypeError: points that do not belong to the landscape, data without labels, or data for which
-                predict= is needed.
+            ValueError, TypeError: points that do not belong to the landscape, or data without labels or predictions.
         """
         check_points(self, points)
         with torch.no_grad():
