@@ -40,6 +40,31 @@ def mean_loss(model, batch):
 def probabilities(model, batch):
     return model(batch["x"]).softmax(1)
 
+def lack_of_memory(model, batch):
+    raise MemoryError("too much")
+
+def logits(model, batch):
+    return model(batch["x"])
+
+def unlabelled():
+    train, held_out = as_dicts()
+    held_out["labels"][3] = -100
+    return train, held_out
+
+def raising():
+    raise RuntimeError("out of order")
+
+def wide():
+    return nn.Linear(7, 3)
+
+def half():
+    return build().bfloat16()
+
+def tied():
+    first, last = nn.Linear(6, 6), nn.Linear(6, 6)
+    last.weight = first.weight
+    return nn.Sequential(first, nn.ReLU(), last)
+
 def as_dicts():
     return tuple({"x": x, "labels": y} for x, y in data())
 
@@ -217,6 +242,9 @@ def test_one_checkpoint_is_described_alone(capsys):
     assert "one pass: single" in capsys.readouterr().out
 
 
+OWN = ("--loss", "diagnosing_module:mean_loss", "--predict")
+
+
 @pytest.mark.parametrize(
     ("words", "names", "sentence"),
     [
@@ -229,6 +257,18 @@ def test_one_checkpoint_is_described_alone(capsys):
         (["a.pt", "--threads", "0"], {}, "--threads must be at least 1; got 0"),
         (["a.pt", "--batch-norm", "freeze"], {}, "--batch-norm"),
         (["a.pt", "--device", "tpu"], {}, "tpu"),
+        (["a.pt", "--seed", "-1"], {}, "--seed must be at least 0; got -1"),
+        (["a.pt", "--out", "a.pt"], {}, "a.pt is a file: give the path of a directory"),
+        (["a.pt", "--predict", "diagnosing_module:probabilities"], {}, "--predict needs --loss"),
+        (["a.pt", "--plane", "a.pt", "a.pt", "a.pt"], {}, "--plane must be three different ones of the checkpoints"),
+        (["a.pt", "b", "c", "--plane", "a.pt", "b", "c"], {}, "left out: there is no file or folder b"),
+        (["a.pt"], {"network": "raising"}, "'diagnosing_module:raising' raises RuntimeError: out of order"),
+        (["a.pt"], {"data": "raising"}, "'diagnosing_module:raising' raises RuntimeError: out of order"),
+        (["a.pt"], {"network": "wide"}, "diagnosing_module:wide on diagnosing_module:data: RuntimeError: mat1"),
+        (["a.pt"], {"network": "half"}, "float32 or float64; got torch.bfloat16"),
+        (["a.pt", *OWN, "diagnosing_module:lack_of_memory"], {"data": "as_dicts"}, "MemoryError: too much"),
+        (["a.pt", *OWN, "diagnosing_module:logits"], {"data": "as_dicts"}, "are they logits?"),
+        (["a.pt", *OWN, "diagnosing_module:probabilities"], {"data": "unlabelled"}, "must be between 0 and 2"),
     ],
 )
 def test_what_cannot_be_diagnosed_at_all_is_one_sentence(capsys, words, names, sentence):
@@ -240,12 +280,13 @@ def test_what_cannot_be_diagnosed_at_all_is_one_sentence(capsys, words, names, s
     assert not Path("diagnosis").exists()
 
 
-def test_an_interrupted_diagnosis_leaves_what_was_there(monkeypatch):
+def test_an_interrupted_diagnosis_leaves_what_was_there(monkeypatch, capsys):
     torch.save(trained(0).state_dict(), "a.pt")
     assert main(command("a.pt")) == 0
     before = read()
     monkeypatch.setattr("nwedge.diagnosis.diagnose.diagnose", _interrupt)
     assert main(command("a.pt")) == 130
+    assert capsys.readouterr().err == "nwedge: interrupted\n"
     assert read() == before
 
 
@@ -259,3 +300,22 @@ def test_the_same_seed_gives_the_same():
     for out in ("first", "second"):
         assert main(command("0.pt", "1.pt", "--seed", "3", "--out", out)) == 0
     assert read("first") == read("second")
+
+
+def test_the_key_says_which_weights_of_a_file_are_meant_and_the_plane_through_which_points(capsys):
+    names = [f"{seed}.pt" for seed in range(4)]
+    for seed, name in enumerate(names):
+        torch.save({"state_dict": trained(9).state_dict(), "state_dict_ema": trained(seed).state_dict()}, name)
+    assert main(command(*names)) == 2
+    assert "'state_dict', 'state_dict_ema': give one of them as the key" in capsys.readouterr().err
+    assert main(command(*names, "--key", "state_dict_ema", "--plane", *names[:0:-1])) == 0
+    assert [one["name"] for one in read()["checkpoints"]] == names
+    assert read()["plane"]["names"] == names[:0:-1]
+
+
+def test_tied_weights_go_back_into_a_module_as_they_are():
+    import diagnosing_module as own
+
+    torch.save(trained(0, "tied").state_dict(), "a.pt")
+    assert main(command("a.pt", network="tied")) == 0
+    own.tied().load_state_dict(safetensors.torch.load_file(Path("diagnosis") / MODEL))

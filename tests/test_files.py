@@ -12,6 +12,7 @@ from nwedge._files import (
     StoreError,
     alive,
     append_line,
+    check_directory,
     host,
     read_json,
     shared,
@@ -247,3 +248,16 @@ def test_lines_that_cannot_be_read_or_written_are_named(tmp_path):
         whole_lines(tmp_path / "nothing")
     with pytest.raises(StoreError, match=r"cannot write .*file/below"):
         append_line(tmp_path / "file" / "below", "a")
+
+
+def test_a_directory_that_cannot_be_is_refused_and_none_is_made(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    check_directory(tmp_path)
+    check_directory(tmp_path / "new" / "newer")
+    for path in (tmp_path / "file", tmp_path / "file" / "new"):
+        with pytest.raises(StoreError, match="file is a file: give the path of a directory"):
+            check_directory(path)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(StoreError, match=f"cannot write to the directory {tmp_path}"):
+        check_directory(tmp_path / "new")
+    assert os.listdir(tmp_path) == ["file"]

@@ -139,6 +139,15 @@ def ask_anew(directory: Path, path: Path) -> None:
             os.close(os.open(directory / folder, os.O_RDONLY))
 
 
+def check_directory(path: Path) -> None:
+    """Refuse (StoreError) a path that is no directory and cannot be made one, or in which nothing may be written."""
+    there = next(one for one in (path.absolute(), *path.absolute().parents) if os.path.exists(one))
+    if not there.is_dir():
+        raise StoreError(f"{there} is a file: give the path of a directory")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(f"cannot write to the directory {there}: it is not allowed")
+
+
 @contextlib.contextmanager
 def shared(directory: Path, enter: Callable[[bool], None]) -> Iterator[None]:
     """Make the directory and share it with other processes for the length of the block.

@@ -23,6 +23,7 @@ from nwedge.specs.sweep import Sweep
 
 KINDS_OF_NUMBER: dict[type[int | float], str] = {int: "an integer", float: "a number"}
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
+KEPT = "; what is finished is kept, and the same command goes on from there"
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given == ["--version"]:
         print(f"nwedge {__version__}")
         return DONE
+    command = None
     try:
-        return _obey(_parse(given))
+        command = _parse(given)
+        return _obey(command)
     except (BadArguments, StoreError) as error:
         print(f"nwedge: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_ARGUMENTS
     except KeyboardInterrupt:
-        print("nwedge: interrupted; what is finished is kept, and the same command goes on from there", file=sys.stderr)
+        kept = isinstance(command, Replicate | Sweep)
+        print(f"nwedge: interrupted{KEPT if kept else ''}", file=sys.stderr)
         return INTERRUPTED
 
 

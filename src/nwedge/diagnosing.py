@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nwedge._files import remove, write_json
+from nwedge._files import check_directory, remove, write_json
 from nwedge.report.diagnosis.document import write
 from nwedge.specs.diagnose import Diagnose
+from nwedge.sweep.work import one_line
 
 if TYPE_CHECKING:
     from nwedge.diagnosis.diagnosis import Diagnosis
+    from nwedge.landscapes.networks.network import NetworkLandscape
 
 DIAGNOSIS, MODEL = "diagnosis.json", "model.safetensors"
 
@@ -37,7 +39,8 @@ def diagnose_files(arguments: Diagnose) -> Diagnosed:
     A checkpoint that cannot be read, or is a copy of another, is left out and told; the others are diagnosed.
 
     Raises:
-        ValueError, TypeError: functions that are not to be found or make no network, or no checkpoint that can be read.
+        ValueError, TypeError: functions that are not to be found, raise or make no network, no checkpoint that can be
+            read, or a plane through one that cannot.
         StoreError: the directory cannot be written.
     """
     import torch
@@ -45,26 +48,23 @@ def diagnose_files(arguments: Diagnose) -> Diagnosed:
     from nwedge.diagnosis.diagnose import diagnose
     from nwedge.diagnosis.files import read
     from nwedge.landscapes.networks.checkpoints import write_checkpoint
-    from nwedge.landscapes.networks.own import own_network
 
+    check_directory(arguments.out)
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    landscape = own_network(
-        arguments.network,
-        (arguments.data, ()),
-        loss=arguments.loss,
-        predict=arguments.predict,
-        batch_norm=arguments.batch_norm or "recompute",
-        device=arguments.device,
-    )
-    given = read(arguments.checkpoints, landscape)
+    landscape = _landscape(arguments)
+    given = read(arguments.checkpoints, landscape, arguments.key)
     landscape = given.landscape
+    plane = None if arguments.plane is None else list(map(str, arguments.plane))
+    if plane is not None and not set(plane) <= set(given.names):
+        raise ValueError(f"--plane goes through a checkpoint that is left out: {'; '.join(given.left_out)}")
     found = diagnose(
         landscape,
         given.points,
         names=given.names,
         statistics=given.statistics,
         level=arguments.level,
+        plane=plane,
         seed=arguments.seed,
     )
     left_out = [f"{sentence}: it is left out" for sentence in given.left_out]
@@ -76,3 +76,29 @@ def diagnose_files(arguments: Diagnose) -> Diagnosed:
     page = write(arguments.out, written)
     write_json(arguments.out / DIAGNOSIS, written)
     return Diagnosed(found, page, given.left_out)
+
+
+def _landscape(arguments: Diagnose) -> "NetworkLandscape":
+    """The user's network on the user's data, where a pass through each kind of them has worked.
+
+    Raises:
+        ValueError: it is none, or one of the user's functions raises.
+    """
+    from nwedge.landscapes.networks.network import PredictiveNetwork
+    from nwedge.landscapes.networks.own import own_network
+
+    try:
+        landscape = own_network(
+            arguments.network,
+            (arguments.data, ()),
+            loss=arguments.loss,
+            predict=arguments.predict,
+            batch_norm=arguments.batch_norm or "recompute",
+            device=arguments.device,
+        )
+        if isinstance(landscape, PredictiveNetwork) and landscape.held_out is not None:
+            landscape.held_out.predict(landscape.point(landscape.model)[None])
+    except Exception as error:  # the functions are the user's: they may raise anything
+        refused = isinstance(error, ValueError | TypeError)
+        raise ValueError(f"{arguments.network} on {arguments.data}: {error if refused else one_line(error)}") from error
+    return landscape

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nwedge.diagnosis.advice import recommend
+from nwedge.diagnosis.advice import FEW, Choice, Recommendation, cautions, recommend
 from nwedge.diagnosis.records import Record
 
 
@@ -78,3 +78,15 @@ def test_undefined_records_rank_last():
     partly.loss[3] = np.nan
     few = {"a": partly, "b": record(10), "c": record(900), "d": record(900, loss=0.4)}
     assert sorted(few, key=lambda name: few[name].rank, reverse=True) == ["d", "c", "b", "a"]
+
+
+def test_few_examples_and_an_average_across_a_wall_are_warned_of():
+    low, high = np.zeros((2, 2)), np.array([[0, 0.3], [0.3, 0]])
+    average, single = (Recommendation(choice, choice) for choice in (Choice("average", ""), Choice("single", "")))
+    assert cautions(average, low, 0.2, FEW) == cautions(single, high, 0.2, FEW) == []
+    (few,) = cautions(average, low, 0.2, FEW - 100)
+    assert "400 examples" in few
+    assert "±3.92 %" in few
+    (wall,) = cautions(average, high, 0.2, FEW)
+    assert "not all lines between" in wall
+    assert len(cautions(average, np.where(high > 0, np.nan, 0), 0.2, 1)) == 1

@@ -150,3 +150,22 @@ def test_a_merge_on_the_line_between_two_others_draws_no_plane(landscape, seeds)
     found = diagnose(landscape, torch.stack([seeds[0], seeds[1], (seeds[0] + seeds[1]) / 2]))
     assert found.plane is None
     assert any("lie on one line" in warning for warning in found.warnings)
+
+
+def test_a_plane_goes_through_the_points_that_are_asked_for(landscape, seeds, of_seeds):
+    three = [name for name in "dcba" if name != of_seeds.plane.names[1]]
+    found = diagnose(landscape, seeds, names=["a", "b", "c", "d"], plane=three)
+    assert found.plane.names == three
+    sides = [(seeds["abcd".index(name)] - seeds["abcd".index(three[0])]).norm().item() for name in three]
+    assert np.linalg.norm(found.plane.corners, axis=1) == pytest.approx(sides, rel=1e-4, abs=1e-4)
+    for bad in (["a", "b"], ["a", "b", "b"], ["a", "b", "e"], ["a", "b", "c", "d"], ["a", "b", "c", "c"]):
+        with pytest.raises(
+            ValueError, match=f"plane must be the names of three different points; got {', '.join(bad)}"
+        ):
+            diagnose(landscape, seeds, names=["a", "b", "c", "d"], plane=bad)
+
+
+def test_half_precision_is_refused(landscape):
+    half = NetworkLandscape(architectures.mlp(64, 10, (3,)), *data.load("digits"), dtype=torch.bfloat16)
+    with pytest.raises(TypeError, match=r"float32 or float64; got torch\.bfloat16: build model\.float\(\)"):
+        diagnose(half, half.initial(2, derive(0)))

@@ -107,3 +107,11 @@ def test_the_interval_of_the_calibration_error_is_that_of_resampled_examples():
     ]
     expected = np.percentile(resampled, [2.5, 97.5])
     np.testing.assert_allclose(scores(record, 0).ece.interval, expected, atol=0.01)
+
+
+@pytest.mark.parametrize("label", [-100, 4])
+def test_labels_that_are_no_classes_are_refused(label):
+    probabilities, labels = made()
+    labels[7] = label
+    with pytest.raises(ValueError, match=f"held-out labels must be between 0 and 3, .*; got {label}: leave these"):
+        Record.of(probabilities, labels)

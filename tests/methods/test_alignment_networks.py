@@ -10,9 +10,11 @@ from torch.nn import functional as F
 
 from nwedge._random import derive
 from nwedge.landscapes.networks.architectures import mlp, simple_cnn
+from nwedge.landscapes.networks.network import NetworkLandscape
 from nwedge.landscapes.networks.permutations import Group, Permutations, find_permutations
 from nwedge.landscapes.networks.tracing import INPUT, OUTPUT, Pass
-from nwedge.methods.alignment import METHODS, aligned_module
+from nwedge.methods import tunnels
+from nwedge.methods.alignment import METHODS, align, aligned_module
 
 CLASSES = 3
 WORDS, LENGTH = 11, 6
@@ -288,6 +290,38 @@ def test_the_distance_never_grows_and_the_function_stays(make, draw, sizes: Size
         assert torch.equal(tensors(found)[name].flatten().sort().values, tensor.flatten().sort().values)
     nearest = aligned_module(reference, other, batch, starts=5, generator=derive(0))
     assert distance(reference, nearest) <= distance(reference, found)
+
+
+def trained(module: nn.Module, x: Tensor, y: Tensor, steps: int) -> nn.Module:
+    optimizer = torch.optim.Adam(module.train().parameters(), 0.02)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        F.cross_entropy(module(x), y).backward()
+        optimizer.step()
+    return module.eval()
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet", "transformer"])
+def test_the_barrier_to_a_permuted_copy_that_was_trained_on_goes(name: str) -> None:
+    make, draw, _ = NETWORKS[name]
+    torch.manual_seed(0)
+    module, x = make(), torch.cat([draw() for _ in range(32)])
+    y = x.mean((2, 3)).argmax(1) if x.ndim > 2 else (x == 3).any(1).long() + (x == 5).any(1)
+    first = copy.deepcopy(trained(module, x, y, 60))
+    second = trained(module, x, y, 5)
+    landscape = NetworkLandscape(first, (x, y), batch_norm="recompute")
+    moved = landscape.point(shuffled(second, find_permutations(Pass(second, x[:8])), "moved"))
+    ends = landscape.loss(torch.stack([landscape.point(first), landscape.point(second), moved]))
+    assert ends[0] < 0.5
+    assert torch.allclose(ends[1], ends[2], atol=1e-5)
+
+    def barrier_to(other: Tensor) -> float:
+        line = torch.lerp(landscape.point(first), other, torch.linspace(0, 1, 11)[:, None])
+        return tunnels.barrier(landscape.loss(line)[None]).item()
+
+    back = align(landscape, landscape.point(first), moved, generator=derive(0))
+    assert barrier_to(moved) > 0.1
+    assert barrier_to(back) < 0.05 * barrier_to(moved)
 
 
 def test_activations_are_matched_where_weights_are_not_alike() -> None:

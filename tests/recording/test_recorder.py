@@ -130,12 +130,21 @@ def test_names_of_wrappers_are_left_out(tmp_path):
 
 
 def test_only_rank_0_writes(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
     Recorder(tmp_path / "run", model(), every=1).step(1)
     assert not (tmp_path / "run").exists()
     monkeypatch.setenv("RANK", "0")
     Recorder(tmp_path / "run", model(), every=1).step(1)
     assert read_recording(tmp_path / "run").steps == (1,)
+
+
+@pytest.mark.parametrize("environment", [{"RANK": "1"}, {"RANK": "1", "WORLD_SIZE": "1"}, {"RANK": "major"}])
+def test_a_rank_that_nobody_launched_does_not_count(tmp_path, monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    Recorder(tmp_path, model(), every=1).step(1)
+    assert read_recording(tmp_path).steps == (1,)
 
 
 def test_the_rank_of_the_process_group_counts(tmp_path, monkeypatch):

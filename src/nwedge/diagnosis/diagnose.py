@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nwedge._checks import check_points
 from nwedge._random import choose, derive
-from nwedge.diagnosis.advice import SINGLE, recommend
+from nwedge.diagnosis.advice import SINGLE, cautions, recommend
 from nwedge.diagnosis.clusters import clusters, predicted_average
 from nwedge.diagnosis.diagnosis import Checkpoint, Diagnosis, Measured, Plane, Prediction, Tunnel
 from nwedge.diagnosis.options import Options
@@ -37,6 +37,8 @@ FLAT = 1e-3
 """The sine of the angle between two lines below which they are taken for one."""
 SIDE, MARGIN = 25, 0.25
 """Points of a side of the plane through three checkpoints, and how far it goes beyond them, in shares of its extent."""
+THREE = 3
+"""Checkpoints that a plane takes."""
 TUNNELS, STEPS, RATE, ALONG = 3, 300, 0.1, 21
 """The most tunnels that are trained, the steps and the relative rate of each, and the losses along it."""
 
@@ -48,6 +50,7 @@ def diagnose(
     names: Sequence[str] | None = None,
     statistics: Sequence[Mapping[str, Tensor]] | None = None,
     level: float | None = None,
+    plane: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Diagnosis:
     """What several checkpoints of one network are to each other, and whether to average or to ensemble them.
@@ -63,12 +66,14 @@ def diagnose(
         statistics: the running statistics of BatchNorm of each checkpoint, by their names in the model: with them it is
             shown what a plain average of state dicts does. None where there are none.
         level: the highest barrier, in nats, of a line that counts as low; None takes log(classes) / 20.
+        plane: the names of three points through which a plane is drawn; None takes the most accurate of different
+            clusters.
         seed: of the halves, the samples of examples, and what is trained.
 
     Raises:
-        TypeError: a landscape that is no network, or that does not predict classes.
+        TypeError: a landscape that is no network, that does not predict classes, or of half precision.
         ValueError: no held-out data, no points, equal points, names of another number, no point that does not overflow,
-            or statistics that are missing or of another shape.
+            statistics that are missing or of another shape, or a plane through others than these points.
     """
     landscape = _checked(landscape, points)
     names = [str(place) for place in range(len(points))] if names is None else list(names)
@@ -86,6 +91,8 @@ def diagnose(
         raise ValueError(f"no checkpoint has a finite training loss: {warnings[0]}")
     names, points, losses = list(itertools.compress(names, finite)), points[finite], losses[finite]
     running = None if running is None else running[finite]
+    if plane is not None and not len(plane) == len(set(plane) & set(names)) == THREE:
+        raise ValueError(f"plane must be the names of three different points; got {', '.join(plane)}")
     held_out = landscape.held_out
     labels = held_out.labels.cpu().numpy()
     choosing, scoring = halves(labels, seed)
@@ -101,9 +108,12 @@ def diagnose(
     found = options.all(aligned)
     choices = {name: one.record.on(choosing) for name, one in found.items() if len(one.members) > 1 or name == SINGLE}
     apart = _walled_off(together, options.order)
-    plane = _plane(landscape, points, names, list(dict.fromkeys([best, *apart, *options.order]))[:3], seed)
+    three = list(map(names.index, plane or ())) or list(dict.fromkeys([best, *apart, *options.order]))[:THREE]
+    drawn = _plane(landscape, points, names, three, seed)
+    advice = recommend(choices, seed)
     warnings += [options.not_aligned()] if aligned is None and len(points) > 1 else []
-    warnings += [ON_A_LINE] if plane is None and len(points) > 2 else []
+    warnings += [ON_A_LINE] if drawn is None and len(points) >= THREE else []
+    warnings += cautions(advice, pairs.barriers, level, len(choosing))
     return Diagnosis(
         checkpoints=[
             _checkpoint(landscape, point, name, loss, scores(options.singles[place].on(scoring), seed), blind, seed)
@@ -126,9 +136,11 @@ def diagnose(
             name: Measured(scores(one.record.on(scoring), seed), one.passes, [names[place] for place in one.members])
             for name, one in found.items()
         },
-        recommendation=recommend(choices, seed),
-        prediction=Prediction(predicted, evaluate(landscape, points.mean(0)[None]).item()) if len(points) > 2 else None,
-        plane=plane,
+        recommendation=advice,
+        prediction=Prediction(predicted, evaluate(landscape, points.mean(0)[None]).item())
+        if len(points) >= THREE
+        else None,
+        plane=drawn,
         averaged_statistics=None
         if running is None
         else lines(landscape, points, blind=blind, seed=seed, statistics=running).barriers,
@@ -148,6 +160,8 @@ def _checked(landscape: NetworkLandscape, points: Tensor) -> PredictiveNetwork:
         raise TypeError("the landscape must predict classes: give predict= beside a loss of its own")
     if landscape.held_out is None:
         raise ValueError("the landscape must have held-out data, on which options are chosen and scored")
+    if landscape.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"the landscape must be of float32 or float64; got {landscape.dtype}: build model.float()")
     check_points(landscape, points)
     if not len(points):
         raise ValueError("points must be at least one checkpoint; got none")
@@ -208,7 +222,7 @@ def _plane(
     landscape: PredictiveNetwork, points: Tensor, names: Sequence[str], three: Sequence[int], seed: int
 ) -> Plane | None:
     """The loss on an orthogonal grid around three points, some way beyond them; None if they span no plane."""
-    if len(three) < 3:
+    if len(three) < THREE:
         return None
     a, b, c = (points[place] for place in three)
     first, second = b - a, c - a

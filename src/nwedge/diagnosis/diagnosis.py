@@ -99,8 +99,8 @@ class Diagnosis:
         recommendation: for one pass at inference and for as many as there are checkpoints; a soup of one checkpoint is
             called by its name, "single".
         prediction: of the loss at the average; None for fewer than three: the average of two is the middle of a line.
-        plane: through the most accurate checkpoints of three clusters, or of as many as there are and the next in
-            accuracy; None for fewer than three, or on one line.
+        plane: through the three checkpoints that were asked for, or else the most accurate of three clusters, or of as
+            many as there are and the next in accuracy; None for fewer than three, or on one line.
         averaged_statistics: the barriers where BatchNorm's running statistics are interpolated like the weights, as in
             a plain average of state dicts, in the place of being recomputed, on the same examples; None where there is
             no BatchNorm, or its running statistics are not known.

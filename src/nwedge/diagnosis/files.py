@@ -38,8 +38,8 @@ class Checkpoints:
     notes: Sequence[str]
 
 
-def read(paths: Sequence[Path], landscape: NetworkLandscape) -> Checkpoints:
-    """The points of files or folders that `read_checkpoint` reads; of equal ones the first.
+def read(paths: Sequence[Path], landscape: NetworkLandscape, key: str | None = None) -> Checkpoints:
+    """The points of files or folders that `read_checkpoint` reads, with its key; of equal ones the first.
 
     Raises:
         ValueError: none of them can be read, or running statistics of BatchNorm that are kept differ.
@@ -51,7 +51,7 @@ def read(paths: Sequence[Path], landscape: NetworkLandscape) -> Checkpoints:
     model = landscape.model
     for path in paths:
         try:
-            matched = weights_for(model, read_checkpoint(path), source=path)
+            matched = weights_for(model, read_checkpoint(path, key=key), source=path)
             point = landscape.point(matched.parameters)
         except (StoreError, ValueError, TypeError) as error:
             left_out.append(" ".join(str(error).split()))

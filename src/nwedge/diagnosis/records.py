@@ -31,7 +31,17 @@ class Record:
 
     @classmethod
     def of(cls, probabilities: Float[np.ndarray, "examples classes"], labels: Int[np.ndarray, " examples"]) -> "Record":
-        """Of predicted probabilities; a probability that underflowed keeps a finite loss, a NaN stays one."""
+        """Of predicted probabilities; a probability that underflowed keeps a finite loss, a NaN stays one.
+
+        Raises:
+            ValueError: labels that are none of the classes.
+        """
+        classes, least, most = probabilities.shape[1], labels.min(), labels.max()
+        if least < 0 or most >= classes:
+            raise ValueError(
+                f"the held-out labels must be between 0 and {classes - 1}, since predictions have {classes} classes; "
+                f"got {least if least < 0 else most}: leave these examples out"
+            )
         likelihood = probabilities[np.arange(len(labels)), labels]
         right = (probabilities.argmax(1) == labels) & ~np.isnan(probabilities).any(1)
         smallest = np.finfo(probabilities.dtype).tiny

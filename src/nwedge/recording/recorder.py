@@ -162,4 +162,10 @@ def _rank() -> int:
     """Which of the processes of a distributed training this is; 0 where there is one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank()
-    return int(os.environ.get("RANK", 0))
+    return _number_in("RANK") if _number_in("WORLD_SIZE") > 1 else 0
+
+
+def _number_in(variable: str) -> int:
+    """The number that a launcher put into the environment; 0 where there is none, as where somebody uses the name."""
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() else 0

@@ -8,9 +8,8 @@ from typing import Annotated
 import tyro
 
 from nwedge.specs.execution import check_device, check_known
+from nwedge.specs.landscapes import POLICIES
 from nwedge.specs.references import check_reference
-
-POLICIES = ("keep", "recompute")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +26,10 @@ class Diagnose:
     """A function of (model, batch) that returns the mean loss; by default the cross-entropy of (x, y)."""
     predict: str | None = None
     """A function of (model, batch) that returns probabilities; needed beside --loss."""
+    key: str | None = None
+    """Under which files that hold several state dicts have the one that is meant, such as state_dict_ema."""
+    plane: tuple[Path, Path, Path] | None = None
+    """Three of the checkpoints, through which a plane is drawn; by default of the best of different clusters."""
     out: Path = Path("diagnosis")
     """The directory of report.html, diagnosis.json, the figures and the chosen model, model.safetensors."""
     batch_norm: str | None = None
@@ -47,8 +50,15 @@ class Diagnose:
         for name in ("network", "data", "loss", "predict"):
             if getattr(self, name) is not None:
                 check_reference(f"--{name}", getattr(self, name))
-        if (self.loss is None) != (self.predict is None):
+        if self.loss is not None and self.predict is None:
             raise ValueError("--loss and --predict go together: a network with a loss of its own must say its classes")
+        if self.predict is not None and self.loss is None:
+            raise ValueError("--predict needs --loss: without one the loss is the cross-entropy of softmax(model(x))")
+        if self.plane is not None and len(set(self.plane) & set(self.checkpoints)) < len(self.plane):
+            given = " ".join(map(str, self.plane))
+            raise ValueError(f"--plane must be three different ones of the checkpoints; got {given}")
+        if self.seed < 0:
+            raise ValueError(f"--seed must be at least 0; got {self.seed}")
         if self.batch_norm is not None:
             check_known("--batch-norm", (self.batch_norm,), POLICIES)
         if self.level is not None and not 0 <= self.level < math.inf:

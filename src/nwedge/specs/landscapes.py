@@ -9,6 +9,8 @@ BACKENDS = ("tensorflow", "jax")
 """Frameworks other than torch that can compute the wedge model."""
 
 
+POLICIES = ("keep", "recompute")
+"""What is done with the statistics of BatchNorm."""
 STRATEGIES = ("stacked", "vmap", "loop")
 """How a network is evaluated at many points: by products of their stacked weights, vectorised, or one after another."""
 

@@ -61,6 +61,26 @@ def test_predictions_of_another_shape_are_refused() -> None:
         landscape.predict(landscape.initial(1, derive(1)))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_predictions_that_are_no_probabilities_are_refused(dtype) -> None:
+    data = (torch.randn(9, 4, generator=derive(0)), torch.arange(9) % 3)
+
+    def landscape(predict) -> NetworkLandscape:
+        return NetworkLandscape(nn.Linear(4, 3), data, predict=predict, dtype=dtype, strategy="loop")
+
+    points = landscape(None).initial(2, derive(1))
+    assert landscape(lambda model, batch: model(batch[0]).softmax(-1)).predict(points).shape == (2, 9, 3)
+    undefined = landscape(lambda model, batch: model(batch[0]).softmax(-1) * torch.nan)
+    assert undefined.predict(points).isnan().all()
+    for wrong in (
+        lambda logits: logits,
+        lambda logits: logits.log_softmax(-1),
+        lambda logits: 1.1 * logits.softmax(-1),
+    ):
+        with pytest.raises(ValueError, match=r"probabilities, at least 0 and of sum 1 .* are they logits\?"):
+            landscape(lambda model, batch, wrong=wrong: wrong(model(batch[0]))).predict(points)
+
+
 def test_a_regression_is_no_classifier_and_still_runs_a_claim() -> None:
     x = torch.randn(60, 3, generator=derive(4))
     y = x[:, :1] * x[:, 1:2]

@@ -275,3 +275,10 @@ def test_the_guide_tells_the_constants_of_the_diagnosis(pages):
     for text in ("at most five", "15 bins", "a fifth of that of blind guessing", "95 % confidence"):
         assert text in guide
     assert "log(classes) / 20" in pages["one"].says("settings")
+
+
+def test_figures_of_an_earlier_diagnosis_are_removed_and_those_of_others_stay(tmp_path, make):
+    write(tmp_path, make(names=["a", "b"], clusters=[[0, 1]]))
+    (tmp_path / "figures" / "own.png").touch()
+    write(tmp_path, make(names=["a"], clusters=[[0]]))
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"options.svg", "options.png", "own.png"}

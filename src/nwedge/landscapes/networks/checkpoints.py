@@ -49,7 +49,8 @@ def read_checkpoint(path: str | Path, *, key: str | None = None) -> dict[str, Te
 
     Args:
         path: the file or folder.
-        key: under which a training checkpoint holds the weights; None: the only usual one.
+        key: under which a training checkpoint holds the weights; None: the only usual one. A file of weights alone has
+            none and is read in any case.
 
     Raises:
         StoreError: there is no such path, it is no checkpoint or a damaged one, a shard is missing, the weights may be
@@ -70,9 +71,9 @@ def write_checkpoint(path: str | Path, state: nn.Module | Mapping[str, Tensor]) 
 
     Args:
         path: the file, in place of an older one if there is one.
-        state: tensors by name, each of which is stored even where several share their memory; or a module, of which
-            parameters (tied ones once) and buffers are stored by the names of the architecture, without those that
-            torch.compile or DistributedDataParallel add.
+        state: tensors by name, each of which is stored even where several share their memory; or a module, whose state
+            dict is stored by the names of the architecture, without those that torch.compile or
+            DistributedDataParallel add.
 
     Raises:
         TypeError: something else, or tensors that are sharded, sparse or quantised.
@@ -200,18 +201,20 @@ def _load_torch(path: Path, *, mapped: bool) -> Any:
 
 
 def _weights_in(path: Path, content: Any, key: str | None) -> dict[str, Tensor]:
-    """The state dict that a file holds, or the one under the key."""
-    if key is None and _is_state(content):
+    """The state dict that a file is, or the one that it holds under the key."""
+    if _is_state(content):
         return _tensors(content)
     states = [name for name in content if _is_state(content[name])] if isinstance(content, Mapping) else []
     found = [name for name in KEYS if name in states] if key is None else [key] if key in states else []
     if len(found) == 1:
         return _tensors(content[found[0]])
     if found:
-        raise StoreError(f"{path} holds weights under {some(found)}: say which with key=")
+        raise StoreError(f"{path} holds weights under {some(found)}: give one of them as the key")
     if states:
         expected = "a usual key" if key is None else f"the key '{key}'"
-        raise StoreError(f"{path} holds no weights under {expected}, but under {some(states)}: say which with key=")
+        raise StoreError(
+            f"{path} holds no weights under {expected}, but under {some(states)}: give one of them as the key"
+        )
     raise StoreError(f"{path} holds no state dict, neither itself nor under a key: save model.state_dict()")
 
 

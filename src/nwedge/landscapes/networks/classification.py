@@ -14,6 +14,9 @@ FEW_CLASSES = 16
 """Below it, softmax is taken over a leading axis: over a last axis shorter than a vector register it is ten times
 slower on a CPU."""
 
+EXACT = 1e-3
+"""How far probabilities may be from a sum of 1, but for coarser dtypes."""
+
 
 @dataclass(frozen=True)
 class OfLogits:
@@ -89,6 +92,19 @@ def checked_predictions(predict: Function) -> Function:
         return probabilities
 
     return checked
+
+
+def checked_probabilities(found: Tensor) -> Tensor:
+    """The values, refused (ValueError) where they are negative or do not sum to 1 over the last axis; NaN may be."""
+    sums = found.sum(-1, dtype=torch.float64)
+    unlike = (found < 0).any(-1) | ((sums - 1).abs() > max(EXACT, 4 * torch.finfo(found.dtype).eps))
+    if bool(unlike.any()):
+        least, total = found[unlike][0].min().item(), sums[unlike][0].item()
+        raise ValueError(
+            "predict(model, batch) must return probabilities, at least 0 and of sum 1 for each example; got a row with "
+            f"minimum {least:.3g} and sum {total:.3g}: are they logits? Give softmax(logits)"
+        )
+    return found
 
 
 def share_right(probabilities: Tensor, labels: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from nwedge.landscapes.networks.classification import (
     accuracy_of,
     checked_loss,
     checked_predictions,
+    checked_probabilities,
     class_probabilities,
     classification_loss,
     cross_entropies,
@@ -34,9 +35,7 @@ from nwedge.landscapes.networks.tracing import Pass, Recorded
 from nwedge.landscapes.networks.trial import choose_evaluation
 from nwedge.landscapes.networks.tried import EVERY, PROBED, hold_tried
 from nwedge.landscapes.networks.weights import check_model, place, private, read_weights
-from nwedge.specs.landscapes import STRATEGIES
-
-POLICIES = ("keep", "recompute")
+from nwedge.specs.landscapes import POLICIES, STRATEGIES
 
 
 class NetworkLandscape:
@@ -382,17 +381,17 @@ class PredictiveNetwork(NetworkLandscape):
         """The probability of each class for each example, shape (batch, examples, classes), without a graph.
 
         Raises:
-            ValueError, TypeError: points that do not belong to the landscape, or data for which predict= is needed.
+            ValueError, TypeError: points that do not belong to the landscape, or a predict= that is missing or wrong.
         """
         check_points(self, points)
-        return self._of_examples(self._predict, points)
+        found = self._of_examples(self._predict, points)
+        return checked_probabilities(found) if "predict" in self._own else found
 
     def accuracy(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The share of examples whose most probable class is the label, shape (batch,); NaN where a probability is.
 
         Raises:
-            ValueError, TypeError: points that do not belong to the landscape, data without labels, or data for which
-                predict= is needed.
+            ValueError, TypeError: points that do not belong to the landscape, or data without labels or predictions.
         """
         check_points(self, points)
         with torch.no_grad():

@@ -24,10 +24,6 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def state_of(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters, tied ones once, and the buffers that a state dict holds, by the architecture's own names."""
-    model = unwrapped(model)
-    parameters = dict(model.named_parameters())
-    every = {name for name, _ in model.named_parameters(remove_duplicate=False)}
-    kept = model.state_dict(keep_vars=True)
-    buffers = {name: value for name, value in kept.items() if name not in every and isinstance(value, Tensor)}
-    return {own_name(name): value.detach() for name, value in (parameters | buffers).items()}
+    """The tensors of a state dict, tied ones by each of their names, by the architecture's own names."""
+    kept = unwrapped(model).state_dict()
+    return {own_name(name): value for name, value in kept.items() if isinstance(value, Tensor)}

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nwedge._files import remove
 from nwedge.report import drawing, page, svg, words
 from nwedge.report.diagnosis import alone, describing, options, pairs
 from nwedge.report.diagnosis.figures import accuracies, graph, matrix, plane, ways
@@ -16,7 +17,7 @@ NARROW = 465
 
 
 def write(directory: Path, diagnosis: Mapping[str, Any]) -> Path:
-    """Draw `figures/<name>.svg` and `.png` and `report.html` of a diagnosis.
+    """Draw `figures/<name>.svg` and `.png` and `report.html` of a diagnosis; figures of an earlier one are removed.
 
     Every file is written whole or not at all; equal diagnoses give equal bytes.
 
@@ -33,6 +34,9 @@ def write(directory: Path, diagnosis: Mapping[str, Any]) -> Path:
     """
     found = read(diagnosis)
     drawn = drawing.files(_figures(found), directory / page.FIGURES)
+    for name in describing.CAPTIONS.keys() - drawn:
+        for kind in ("svg", "png"):
+            remove(directory / page.FIGURES / f"{name}.{kind}")
     return page.write(
         directory / page.REPORT,
         TEMPLATE,

@@ -12,11 +12,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from nwedge.report.figures import style
 
 CAPTION = (
-    "The training loss on a plane through three checkpoints, of different clusters where there are as many, on a "
-    "logarithmic scale; both axes are distances in units of the weights. Hatched: the loss is undefined (NaN or "
-    "infinite). A plane shows two of many dimensions: two basins that are parted here may be connected through the "
-    "others, as trained paths show, and one that looks round here may be long in directions that the plane does not "
-    "hold. Only some of the training examples are used here."
+    "The training loss on a plane through three checkpoints, unless chosen of different clusters where there are as "
+    "many, on a logarithmic scale; both axes are distances in units of the weights. Hatched: the loss is undefined "
+    "(NaN or infinite). A plane shows two of many dimensions: two basins that are parted here may be connected through "
+    "the others, as trained paths show, and one that looks round here may be long in directions that the plane does "
+    "not hold. Only some of the training examples are used here."
 )
 DECADES = 5
 """Of the loss that are shown at most, counted from the highest."""
