@@ -141,7 +141,7 @@ def test_why_nothing_is_aligned_is_told(quick):
     landscape = landscape_of(model=Frozen())
     found = diagnose(landscape, trained(landscape, 2))
     assert found.aligned_barriers is None
-    (warning,) = found.warnings
+    warning, *_ = found.warnings
     assert warning.startswith("nothing is aligned, since no hidden units can change places")
     assert "'gate'" in warning
     assert "\n" not in warning
