@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -203,6 +204,23 @@ def test_alive():
     assert alive(os.getpid())
     assert alive(1)
     assert not alive(dead_pid())
+
+
+def test_a_process_that_has_ended_is_not_alive_though_its_parent_has_not_looked():
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        os.kill(process.pid, 0)  # it still has its number
+        assert not alive(process.pid)
+
+
+def test_files_of_processes_that_died_meanwhile_are_removed_in_the_end(tmp_path):
+    with shared(tmp_path, lambda first: None):
+        left = tmp_path / f".result.nc.{host()}-{dead_pid()}.tmp"
+        ours = tmp_path / f".other.nc.{host()}-{os.getpid()}.tmp"
+        for path in (left, ours):
+            path.touch()
+    assert not left.exists()
+    assert ours.exists()
 
 
 def test_a_host_is_a_machine_or_a_container_with_process_ids_of_its_own(monkeypatch):

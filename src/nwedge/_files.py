@@ -153,8 +153,8 @@ def shared(directory: Path, enter: Callable[[bool], None]) -> Iterator[None]:
     """Make the directory and share it with other processes for the length of the block.
 
     The first process clears what dead ones left, and calls enter(True) while it is alone; those that join it call
-    enter(False). The lock ends with the process, however it ends. On file systems without locks every process is taken
-    for the first.
+    enter(False). Each clears again in the end, as workers of a killed process may have been writing for a moment more.
+    The lock ends with the process, however it ends. On file systems without locks every process is taken for the first.
 
     Args:
         directory: to be made and shared.
@@ -178,6 +178,7 @@ def shared(directory: Path, enter: Callable[[bool], None]) -> Iterator[None]:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(lock, fcntl.LOCK_SH)
         yield
+        _remove_stale(directory)
 
 
 def _first(lock: IO[str]) -> bool:
@@ -219,14 +220,18 @@ def host() -> str:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process with this id exists on this `host`."""
+    """Whether a process with this id runs on this `host` (not one that has ended and waits for its parent to see)."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2][:1]
+    except OSError:  # no Linux, or gone meanwhile
+        return True
+    return state not in ("Z", "X")
 
 
 def remove_stale(directory: Path) -> None:

@@ -83,7 +83,7 @@ def _(spec: NetworkSpec) -> Landscape:
 def _(spec: OwnNetworkSpec) -> Landscape:
     from nwedge.landscapes.networks.own import own_network
 
-    references.check_code(spec.functions, spec.code)
+    references.check_code(references.named(spec).values(), spec.code)
     return own_network(
         spec.network,
         _source(spec),

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nwedge.specs.references import name_of
-from nwedge.specs.sweep import FUNCTIONS, Sweep
+from nwedge.specs.references import FUNCTIONS, name_of
+from nwedge.specs.sweep import Sweep
 from nwedge.specs.vary import texts
 from nwedge.study import Finished, carry_out, prepare
 

@@ -1,5 +1,6 @@
 """What the report reads: the plan, the verdicts, the fit, the stored datasets joined over their seeds, and sheets."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +56,11 @@ def read(directory: Path) -> Results:
     store = Store(directory)
     parts: dict[tuple[str, str], dict[int, xr.Dataset]] = {}
     sheets: dict[str, Mapping[str, np.ndarray]] = {}
-    rows: dict[str, set[str]] = {}
+    rows: dict[str, set[str]] = defaultdict(set)
     for task in plan.tasks:
         if isinstance(task, ClaimSpec):
             for id in task.sheets:
-                rows.setdefault(id, set()).add(task.landscape.name)
+                rows[id].add(task.landscape.name)
     provenance, missing, damaged = {}, [], []
     for task in plan.tasks:
         if not store.has(task):

@@ -102,11 +102,6 @@ class OwnNetworkSpec(ModelSpec):
     chunk: int | None = None
 
     @property
-    def functions(self) -> tuple[str, ...]:
-        """The names of the functions, of which `code` has the digests."""
-        return tuple(name for name in (self.network, self.data, self.loss, self.predict) if name is not None)
-
-    @property
     def calls(self) -> str:
         """The network on its data, as they are called."""
         return " on ".join(

@@ -29,12 +29,12 @@ def preset(network: Subject) -> Preset:
 
 QUICK = {
     "no-obstacles": {"points": 51},
-    "tunnels": {"samples": 4, "points": 61, "bends": 250, "bend_points": 7, "steps": 500},
-    "two-halves": {"samples": 4, "steps": 500},
+    "tunnels": {"samples": 4, "points": 61, "bends": 250, "bend_points": 7, "steps": 400},
+    "two-halves": {"samples": 4, "steps": 400},
     "radial-wells": {"directions": 200},
     "sections": {"levels": (), "radii": (2.0,)},
     "tunnel-width": {"directions": 8, "snapshots": 6},
-    "m-tunnels": {"m": (2, 3, 5), "points": 200, "pointwise": (2,)},
+    "m-tunnels": {"m": (2, 3), "points": 200, "pointwise": (2,)},
     "short-directions": {"m": (2, 3), "positions": (0.0, 0.5, 1.0), "probes": 2, "literal": False},
     "intrinsic-dimension": {"probes": 2},
 }

@@ -14,6 +14,8 @@ from typing import Any
 
 FORM = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 MAIN = "__main__"
+FUNCTIONS = ("network", "data", "loss", "predict")
+"""What functions of the user's make a landscape, in the order of their digests."""
 
 _imported: dict[str, tuple[ModuleSpec | None, str]] = {}
 """The digest of each imported module's file when it was first looked at; one that is loaded again has another spec."""
@@ -79,6 +81,11 @@ def digest(reference: str) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
     except Exception as error:  # packages above the module are imported: they may raise anything
         raise ValueError(f"cannot find {name} for {reference!r}: {type(error).__name__}: {error}") from error
+
+
+def named(of: object) -> dict[str, str]:
+    """The functions that the arguments of a sweep, or the spec of a network, name, by what they are for."""
+    return {what: getattr(of, what) for what in FUNCTIONS if getattr(of, what) is not None}
 
 
 def code(references: Iterable[str]) -> str:

@@ -16,13 +16,11 @@ from nwedge.specs.claims import claim as find_claim
 from nwedge.specs.execution import LEAST_SEEDS, Execution, check_known
 from nwedge.specs.landscapes import OwnNetworkSpec
 from nwedge.specs.presets import Place, Preset, expand
-from nwedge.specs.references import check_reference
 from nwedge.specs.subjects import Sheets, Subject, Training, keep
 from nwedge.specs.tasks import OPTIMA, TaskSpec, TrainSpec
 from nwedge.specs.vary import CLAIM, DATA, NETWORK, SEED, SETTINGS, Grid, below, grid, said
 
 SEEDS = tuple(range(5))
-FUNCTIONS = ("network", "data", "loss", "predict")
 """The arguments that name functions of the user's."""
 
 
@@ -81,9 +79,8 @@ class Sweep(Execution, Varied):
         if not find_claim(self.claim).alone:
             able = ", ".join(claim.id for claim in CLAIMS if claim.alone)
             raise ValueError(f"{self.claim} itself compares several settings or claims; those that can vary: {able}")
-        for name in FUNCTIONS:
-            if getattr(self, name) is not None:
-                check_reference(f"--{name}", getattr(self, name))
+        for name, reference in references.named(self).items():
+            references.check_reference(f"--{name}", reference)
         if self.predict is not None and self.loss is None:
             raise ValueError("--predict is for networks with a --loss of their own: add it, or leave --predict out")
         for name, setting in SETTINGS.items():
@@ -99,8 +96,7 @@ class Sweep(Execution, Varied):
         Raises:
             ValueError: a module that is not to be found.
         """
-        names = [getattr(self, name) for name in FUNCTIONS if getattr(self, name) is not None]
-        code = references.code(names)
+        code = references.code(references.named(self).values())
         return expand(
             Preset({NETWORK: tuple(self._subject(title, row, code) for title, row in self.combinations().items())}),
             claims=(self.claim,),

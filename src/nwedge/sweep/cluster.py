@@ -108,14 +108,13 @@ class RayCluster:
 
     def _fit(self) -> int:
         """How many tasks the nodes that are there can do at once; none of them is spread over several nodes."""
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        return sum(min(int(node.get(name, 0.0) / amount) for name, amount in self._wanted.items()) for node in nodes)
+        return sum(min(int(node.get(name, 0.0) / amount) for name, amount in self._wanted.items()) for node in _nodes())
 
     def _check_size(self) -> None:
         """Refuse a cluster (WorkersError) on no node of which a task fits, unless it has none for tasks yet."""
         if self._fit():
             return
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = _nodes()
         if not any(node.get("CPU") for node in nodes):
             warnings.warn("the Ray cluster has no CPUs yet: tasks wait for nodes that join it", stacklevel=4)
             return
@@ -124,6 +123,11 @@ class RayCluster:
             sorted({", ".join(f"{node.get(name, 0.0):g} {name}s" for name in self._wanted) for node in nodes})
         )
         raise WorkersError(f"a task needs {wanted}, and no node of the Ray cluster has them ({there}): ask for fewer")
+
+
+def _nodes() -> list[dict[str, float]]:
+    """What each node that is there has, by name."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _connect(address: str | None, threads: int, workers: int | None) -> None:

@@ -38,15 +38,8 @@ BUILD, DATA = "own_network_module:build", ("own_network_module:data", ())
 
 
 @pytest.fixture(autouse=True)
-def module(tmp_path, monkeypatch):
-    (tmp_path / "own_network_module.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sources, "_provided", {})
-    sources.load.cache_clear()
-    import own_network_module  # pyright: ignore[reportMissingImports]
-
-    own_network_module.calls.clear()
-    return own_network_module
+def module(users_module):
+    return users_module("own_network_module", MODULE)
 
 
 def test_it_is_the_landscape_of_the_module_on_the_data(module):

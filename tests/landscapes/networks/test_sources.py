@@ -20,15 +20,8 @@ def data(dtype="float32"):
 
 
 @pytest.fixture(autouse=True)
-def module(tmp_path, monkeypatch):
-    (tmp_path / "sources_module.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sources, "_provided", {})
-    sources.load.cache_clear()
-    import sources_module  # pyright: ignore[reportMissingImports]
-
-    sources_module.calls.clear()
-    return sources_module
+def module(users_module):
+    return users_module("sources_module", MODULE)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool", "bfloat16"])

@@ -146,7 +146,7 @@ def test_runs_that_rise_by_more_than_a_thousandth_are_counted(datasets):
     few = dataset.assign(line_rise=xr.zeros_like(dataset["line_rise"]))
     few["line_rise"][0, 0], few["line_rise"][1, 0], few["line_rise"][2, 0] = 0.0011, 0.0009, np.nan
     figure = draw("no-obstacles", {"toy-complete": few}, [])
-    assert f"1 of {few['line_rise'].size - 1} runs above 0.001" in notes(figure.axes[0])
+    assert f"1 of {few['line_rise'].size - 1} runs above 0.001, 1 undefined" in notes(figure.axes[0])
 
 
 def test_tunnels_show_each_path_and_the_share_of_bends(datasets, rows):

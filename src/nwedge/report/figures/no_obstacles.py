@@ -68,4 +68,5 @@ def _remark(dataset: xr.Dataset, rise: str) -> str:
     if not known.size:
         return "rise undefined"
     largest, rising = words.number(float(known.max())), int((known > RISES).sum())
-    return f"largest rise: {largest} of the drop\n{rising} of {words.count(known.size, 'run')} above {RISES:g}"
+    lost = f", {dataset[rise].size - known.size} undefined" if known.size < dataset[rise].size else ""
+    return f"largest rise: {largest} of the drop\n{rising} of {words.count(known.size, 'run')} above {RISES:g}{lost}"
