@@ -178,7 +178,7 @@ def shared(directory: Path, enter: Callable[[bool], None]) -> Iterator[None]:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(lock, fcntl.LOCK_SH)
         yield
-        _remove_stale(directory)
+        remove_stale(directory)
 
 
 def _first(lock: IO[str]) -> bool:
