@@ -13,6 +13,7 @@ from statistics import fmean
 
 import torch
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
 
@@ -29,17 +30,20 @@ COUNT = 5
 """Checkpoints of a case, where nothing else is said."""
 
 
+Make = Callable[[int], tuple[NetworkLandscape, Tensor]]
+
+
 @dataclass(frozen=True)
 class Case:
     """Checkpoints as practice brings them about.
 
     Attributes:
         name: in words.
-        make: the network on its data, and the checkpoints.
+        make: from a seed, the network on its data and the checkpoints.
     """
 
     name: str
-    make: Callable[[], tuple[NetworkLandscape, Tensor]]
+    make: Make
 
 
 class Residual(nn.Module):
@@ -100,13 +104,13 @@ def resnet(width: int = 8) -> nn.Module:
     )
 
 
-def landscape(build: Callable[[], nn.Module], *, noise: float = 0.0, batch: int = 64) -> NetworkLandscape:
+def landscape(build: Callable[[], nn.Module], seed: int, *, noise: float = 0.0, batch: int = 64) -> NetworkLandscape:
     """A network on Fashion-MNIST at half its resolution; `noise` is the share of training labels drawn at random."""
     (x, y), (held_x, held_y) = data.load("fashion-mnist", examples=TRAIN)
-    random = torch.randint(CLASSES, y.shape, generator=derive(0, "labels"))
-    y = torch.where(torch.rand(y.shape, generator=derive(0, "noise")) < noise, random, y)
+    random = torch.randint(CLASSES, y.shape, generator=derive(seed, "labels"))
+    y = torch.where(torch.rand(y.shape, generator=derive(seed, "noise")) < noise, random, y)
     small = nn.AvgPool2d(2)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = build().eval()
     train, held_out = (small(x), y), (small(held_x[:HELD_OUT]), held_y[:HELD_OUT])
     return NetworkLandscape(model, train, held_out, batch_norm="recompute", batch_size=batch)
@@ -118,6 +122,7 @@ def train(
     steps: int,
     lr: float | Tensor,
     *,
+    seed: int,
     stream: int = 0,
     keep: Sequence[int] = (),
 ) -> Tensor:
@@ -129,63 +134,64 @@ def train(
         lr=lr,
         steps=steps,
         keep=list(keep) or None,
-        generator=[derive(1, stream, row) for row in range(len(start))],
+        generator=[derive(seed, stream, row) for row in range(len(start))],
     )
     return found.trajectory[0] if keep else found.points
 
 
-def seeds(build: Callable[[], nn.Module], steps: int = 600, lr: float = 3e-3) -> Callable:
+def seeds(build: Callable[[], nn.Module], steps: int = 600, lr: float = 3e-3) -> Make:
     """Trainings from independent starts."""
 
-    def make() -> tuple[NetworkLandscape, Tensor]:
-        network = landscape(build)
-        return network, train(network, network.initial(COUNT, derive(0, "start")), steps, lr)
+    def make(seed: int) -> tuple[NetworkLandscape, Tensor]:
+        network = landscape(build, seed)
+        return network, train(network, network.initial(COUNT, derive(seed, "start")), steps, lr, seed=seed)
 
     return make
 
 
-def snapshots(
-    build: Callable[[], nn.Module], lr: float, every: int, *, warm: int = 600, noise: float = 0.0
-) -> Callable:
+def snapshots(build: Callable[[], nn.Module], lr: float, every: int, *, warm: int = 600, noise: float = 0.0) -> Make:
     """Points of one training at a constant rate, `every` steps apart, after a training at 3e-3."""
 
-    def make() -> tuple[NetworkLandscape, Tensor]:
-        network = landscape(build, noise=noise)
-        start = train(network, network.initial(1, derive(0, "start")), warm, 3e-3)
+    def make(seed: int) -> tuple[NetworkLandscape, Tensor]:
+        network = landscape(build, seed, noise=noise)
+        start = train(network, network.initial(1, derive(seed, "start")), warm, 3e-3, seed=seed)
         keep = [every * place for place in range(1, COUNT + 1)]
-        return network, train(network, start, keep[-1], lr, stream=1, keep=keep)
+        return network, train(network, start, keep[-1], lr, seed=seed, stream=1, keep=keep)
 
     return make
 
 
-def fine_tunes(build: Callable[[], nn.Module], rates: Sequence[float], steps: int = 300) -> Callable:
+def fine_tunes(build: Callable[[], nn.Module], rates: Sequence[float], steps: int = 300) -> Make:
     """Trainings from one start that was trained for a while, each with its own rate and order of the examples."""
 
-    def make() -> tuple[NetworkLandscape, Tensor]:
-        network = landscape(build)
-        start = train(network, network.initial(1, derive(0, "start")), 300, 3e-3)
-        return network, train(network, start.expand(len(rates), -1), steps, torch.tensor(rates), stream=2)
+    def make(seed: int) -> tuple[NetworkLandscape, Tensor]:
+        network = landscape(build, seed)
+        start = train(network, network.initial(1, derive(seed, "start")), 300, 3e-3, seed=seed)
+        rows = start.expand(len(rates), -1)
+        return network, train(network, rows, steps, torch.tensor(rates), seed=seed, stream=2)
 
     return make
 
 
-def permuted(make_ordered: Callable[[], tuple[NetworkLandscape, Tensor]]) -> Callable:
+def permuted(make_ordered: Make) -> Make:
     """The same checkpoints, each with its hidden units in a new order."""
 
-    def make() -> tuple[NetworkLandscape, Tensor]:
-        network, points = make_ordered()
-        return network, torch.stack([shuffled(network, point, row) for row, point in enumerate(points)])
+    def make(seed: int) -> tuple[NetworkLandscape, Tensor]:
+        network, points = make_ordered(seed)
+        return network, torch.stack(
+            [shuffled(network, point, derive(seed, "order", row)) for row, point in enumerate(points)]
+        )
 
     return make
 
 
-def shuffled(network: NetworkLandscape, point: Tensor, seed: int) -> Tensor:
+def shuffled(network: NetworkLandscape, point: Tensor, generator: torch.Generator) -> Tensor:
     """The same function with the hidden units of a chain of dense layers in another order."""
     module = network.module(point)
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     with torch.no_grad():
-        for place, (layer, after) in enumerate(pairwise(layers)):
-            order = torch.randperm(layer.out_features, generator=derive(2, seed, place))
+        for layer, after in pairwise(layers):
+            order = torch.randperm(layer.out_features, generator=generator)
             layer.weight.copy_(layer.weight[order])
             layer.bias.copy_(layer.bias[order])
             after.weight.copy_(after.weight[:, order])
@@ -216,12 +222,14 @@ def main() -> None:
     """One line for each case, and the means over the cases."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.advice", description=__doc__)
     parser.add_argument("--cases", type=int, nargs="*", help="their numbers from 0 on; all by default")
-    chosen = parser.parse_args().cases
+    parser.add_argument("--seed", type=int, default=0, help="of the starts, the batches and the noise; default 0")
+    args = parser.parse_args()
     torch.set_num_threads(1)
-    table = Table(title="accuracy on the scoring half, %")
+    table = Table(title=f"accuracy on the scoring half, %, seed {args.seed}")
     for head in ("case", *ONE_PASS, *MANY_PASSES, "advice, one pass", "misses", "advice, k passes", "misses", "s"):
         table.add_column(head)
-    rows = [_row(case) for place, case in enumerate(CASES) if chosen is None or place in chosen]
+    chosen = range(len(CASES)) if args.cases is None else args.cases
+    rows = [_row(CASES[place], args.seed) for place in track(chosen, description="cases")]
     for row in rows:
         table.add_row(*row.cells())
     console = Console(width=220)
@@ -247,6 +255,13 @@ class Row:
         best = max(self.accuracy[name] for name in ONE_PASS if name in self.accuracy)
         return best - self.accuracy[self.one_pass], max(self.accuracy.values()) - self.accuracy[self.k_passes]
 
+    @property
+    def kinds(self) -> dict[str, bool]:
+        """Which fixed rules miss by more than NEAR, and whether many passes gain nothing that is worth them."""
+        best = max(self.accuracy[name] for name in ONE_PASS if name in self.accuracy)
+        wrong = {f"the {name} is wrong": best - self.accuracy[name] > NEAR for name in ("average", "soup", "single")}
+        return wrong | {"the ensemble is not worth its passes": self.accuracy["ensemble"] - best <= NEAR}
+
     def cells(self) -> list[str]:
         """What the table shows."""
         shown = [
@@ -256,8 +271,8 @@ class Row:
         return [self.name, *shown, self.one_pass, one, self.k_passes, many, f"{self.seconds:.0f}"]
 
 
-def _row(case: Case) -> Row:
-    network, points = case.make()
+def _row(case: Case, seed: int) -> Row:
+    network, points = case.make(seed)
     begun = time.perf_counter()
     found = diagnose(network, points)
     seconds = time.perf_counter() - begun
@@ -279,7 +294,9 @@ def _means(rows: Sequence[Row]) -> list[str]:
     cost, most = (fmean(row.passes[name(row)] for row in rows) for name in (lambda r: r.k_passes, lambda r: "ensemble"))
     fixed = ", ".join(f"always {name} {mean(name)}" for name in ("average", "soup", "single"))
     right = [sum(budget) for budget in zip(*near, strict=True)]
+    counts = (f"{kind} in {sum(row.kinds[kind] for row in rows)}" for kind in rows[0].kinds)
     return [
+        f"of {len(rows)} cases (by more than {NEAR:.1%}): {', '.join(counts)}",
         f"one pass: within {NEAR:.1%} of the best in {right[0]} of {len(rows)} cases; on average {one:.2f} %, {fixed}",
         f"k passes: within {NEAR:.1%} of the best in {right[1]} of {len(rows)} cases; on average {many:.2f} % at "
         f"{cost:.2g} passes, always ensemble {mean('ensemble')} at {most:.2g}",
