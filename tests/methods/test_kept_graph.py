@@ -75,7 +75,7 @@ def test_products_are_those_of_double_backward_passes(model, policy: str, chunk:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("radius", [0.0, 0.1])
 def test_a_hessian_over_a_ball_is_the_same_with_and_without_its_graph(radius: float, dtype: torch.dtype) -> None:
-    landscape = landscape_of(dense(), batch_size=6, dtype=dtype)
+    landscape = landscape_of(dense(), batch_size=6, dtype=dtype, strategy="vmap")
     point = landscape.initial(1, derive(2))[0]
     vectors = torch.randn(7, landscape.dim, generator=derive(3), dtype=dtype)
     hessian, anew = (SmoothedHessian(landscape, point, radius=radius, generator=derive(4)) for _ in range(2))
@@ -87,7 +87,7 @@ def test_a_hessian_over_a_ball_is_the_same_with_and_without_its_graph(radius: fl
 
 
 def test_the_loss_is_evaluated_once_for_all_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    landscape = landscape_of(dense())
+    landscape = landscape_of(dense(), strategy="vmap")
     calls, loss = [], NetworkLandscape.loss
     monkeypatch.setattr(NetworkLandscape, "loss", lambda self, points: calls.append(len(points)) or loss(self, points))
     monkeypatch.setattr(network, "hessian_products", None)
@@ -98,7 +98,7 @@ def test_the_loss_is_evaluated_once_for_all_products(monkeypatch: pytest.MonkeyP
 
 
 def test_a_graph_beyond_its_bytes_is_not_kept_and_the_products_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    landscape = landscape_of(dense())
+    landscape = landscape_of(dense(), strategy="vmap")
     point = landscape.initial(1, derive(2))
     size = kept(landscape, point).bytes
     activations = 24 * (6 + 6 + 3) * 8

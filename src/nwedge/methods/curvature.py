@@ -152,10 +152,10 @@ class SmoothedHessian:
     @functools.cached_property
     def _summed(self) -> Callable[[Tensor], Tensor]:
         """The products summed over all centres."""
-        (view, centres), *more = self._parts
-        own = getattr(view, "hessian_sum", None)
-        if own is not None and not more:
-            return own(centres)
+        known = [(getattr(view, "hessian_sum", None), centres) for view, centres in self._parts]
+        sums = [own(centres) for own, centres in known if own is not None]
+        if len(sums) == len(self._parts):
+            return lambda vectors: torch.stack([one(vectors) for one in sums]).sum(0)
         return self._anew if self._graph is None else self._graph.products
 
     @functools.cached_property

@@ -15,11 +15,12 @@ from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
 from nwedge.landscape import differentiated
-from nwedge.landscapes.networks.classification import OfLogits
+from nwedge.landscapes.networks.classification import OfLogits, classification_loss
 from nwedge.landscapes.networks.dropout import dropping
 from nwedge.landscapes.networks.examples import Drawn, Examples
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.stacked import Stacked
+from nwedge.landscapes.networks.stacked_curvature import ChainHessian
 from nwedge.landscapes.networks.strategy import BLOCK, HELD
 
 
@@ -82,6 +83,16 @@ class Evaluation:
                 losses[rows] += share * loss
                 slopes[rows] += share * slope
         return losses, slopes
+
+    def hessian_sum(self, function: Function, examples: Examples | Drawn) -> Callable[[Tensor], ChainHessian] | None:
+        """From points to products with the sum of the Hessians of the mean; None where they take backward passes."""
+        if self.stacked is None or function is not classification_loss or examples.per_row:
+            return None
+        prepare, batches = self.stacked.inputs, []
+        for part, share in self.chunks(examples.count):
+            inputs, labels = examples.batch(slice(None), part)
+            batches.append((prepare(inputs), labels, share / len(labels)))
+        return functools.partial(ChainHessian, self.network, self.stacked.dense, batches=batches)
 
     def statistics(self, function: Function, points: Tensor, examples: Examples) -> Tensor:
         """The BatchNorm statistics of the points, averaged over chunks of the examples, shape (batch, statistics)."""

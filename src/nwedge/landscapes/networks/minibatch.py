@@ -1,6 +1,6 @@
 """A network landscape seen on some of its examples, as in a step of training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Float
 from torch import Generator, Tensor
@@ -59,6 +59,11 @@ class Minibatch:
         return self._evaluation.mean(
             self._loss, points, None, self._drawn, seeds=seeds or None, whole=not self.unbiased
         )
+
+    @property
+    def hessian_sum(self) -> Callable[[Tensor], Callable[[Tensor], Tensor]] | None:
+        """As that of the landscape; None with dropout."""
+        return None if self._seeds else self._evaluation.hessian_sum(self._loss, self._drawn)
 
     def initial(self, count: int, generator: Generator) -> Float[Tensor, "count dim"]:
         """`count` initial points of the landscape, shape (count, dim)."""

@@ -2,7 +2,7 @@
 
 import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -243,11 +243,7 @@ class NetworkLandscape:
     def loss_and_gradient(
         self, points: Float[Tensor, "batch dim"]
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
-        """The losses and their gradients, detached: shapes (batch,) and (batch, dim).
-
-        Raises:
-            ValueError, TypeError: points that do not belong to the landscape.
-        """
+        """The losses and their gradients, detached, shapes (batch,) and (batch, dim); errors as `loss`."""
         check_points(self, points)
         if self._network.batch_norms:  # whose statistics depend on the points
             return differentiated(self.loss, points)
@@ -264,6 +260,11 @@ class NetworkLandscape:
         check_points(self, points)
         check_same_shape(points, vectors)
         return hessian_products(self._evaluation, self._loss, points, vectors, self._examples, self._training)
+
+    @property
+    def hessian_sum(self) -> Callable[[Tensor], Callable[[Tensor], Tensor]] | None:
+        """From points to products of vectors with the sum of their Hessians, where "stacked" knows it; else None."""
+        return self._evaluation.hessian_sum(self._loss, self._examples)
 
     def minibatch(self, generator: Generator | Sequence[Generator]) -> Minibatch:
         """A view on `batch_size` examples drawn without replacement, with dropout on (`unbiased` is then False).

@@ -1,6 +1,8 @@
 """Chains of dense layers at many points at once: the weights of the points stacked, features before examples."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +22,21 @@ IN_PLACE: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
     nn.Sigmoid: torch.sigmoid_,
 }
 """Those that need no new memory where no graph is kept."""
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A dense layer and what acts on each of its numbers, with dropout off.
+
+    Attributes:
+        weight: the name of its weight.
+        bias: that of its bias; None where it has none.
+        activation: what follows up to the next dense layer; None for nothing.
+    """
+
+    weight: str
+    bias: str | None
+    activation: nn.Module | None
 
 
 class Stacked:
@@ -76,6 +93,21 @@ class Stacked:
                 hidden = layer(hidden)
         return hidden
 
+    @property
+    def dense(self) -> list[Dense]:
+        """The dense layers, first to last."""
+        return [
+            Dense(weight, bias, _together(self._layers[place + 1 :]))
+            for place, (_, weight, bias) in enumerate(self._layers)
+            if weight is not None
+        ]
+
+    def inputs(self, inputs: Tensor) -> Tensor:
+        """What the first dense layer sees of inputs (examples, *), shape (features, examples)."""
+        before = _together(self._layers)
+        hidden = (inputs.flatten(1) if self._flattens else inputs).mT
+        return hidden if before is None else before(hidden)
+
     def _masks(self, hidden: Tensor, seeds: Sequence[int]) -> list[Tensor]:
         """What the dropout layers multiply by, each of shape (rows, features, examples).
 
@@ -93,6 +125,12 @@ class Stacked:
             with forked(seed, hidden.device):
                 rows.append([dropout(hidden.new_ones(examples, size), share).mT for share, size in drops])
         return [torch.stack(masks) for masks in zip(*rows, strict=True)]
+
+
+def _together(layers: Sequence[tuple[nn.Module, str | None, str | None]]) -> nn.Module | None:
+    """What the layers before the first dense one make of each number, with dropout off; None where there are none."""
+    acting = [layer for layer, _, _ in takewhile(lambda one: one[1] is None, layers) if type(layer) is not nn.Dropout]
+    return nn.Sequential(*acting) if acting else None
 
 
 def _flattens(layer: nn.Module) -> bool:
