@@ -30,6 +30,10 @@ MODELS = {
     "begins with an activation": lambda: nn.Sequential(
         nn.Flatten(), nn.ReLU(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4)
     ),
+    "one activation after another": lambda: nn.Sequential(
+        *(nn.Flatten(), nn.Linear(6, 5), nn.Tanh(), nn.ReLU(), nn.Linear(5, 5), nn.Sigmoid(), nn.Dropout(0.5)),
+        *(nn.Sigmoid(), nn.Linear(5, 4)),
+    ).eval(),
     "dropout, off": lambda: nn.Sequential(
         nn.Flatten(), nn.Linear(6, 5), nn.Dropout(0.5), nn.Tanh(), nn.Linear(5, 4)
     ).eval(),
@@ -131,7 +135,7 @@ def test_another_layer_is_named(model: nn.Module, named: str) -> None:
 
 
 @pytest.mark.parametrize("kind", IN_PLACE)
-def test_what_is_done_in_place_without_a_graph_gives_the_same(kind: type[nn.Module], monkeypatch) -> None:
+def test_what_is_done_in_place_gives_the_same(kind: type[nn.Module], monkeypatch) -> None:
     done, plain = [], IN_PLACE[kind]
     monkeypatch.setitem(IN_PLACE, kind, lambda hidden: done.append(kind) or plain(hidden))
     model = nn.Sequential(kind(), nn.Linear(6, 5), kind())  # the first sees the data, which are nobody's to overwrite
@@ -141,10 +145,10 @@ def test_what_is_done_in_place_without_a_graph_gives_the_same(kind: type[nn.Modu
     before = inputs.clone()
     attached = stacked(network.unflatten(point.requires_grad_()), inputs, per_row=False)
     assert attached.requires_grad
-    assert done == []
+    assert done == [kind]
     with torch.no_grad():
         found = stacked(network.unflatten(point), inputs, per_row=False)
-    assert done == [kind]
+    assert done == [kind, kind]
     assert torch.equal(inputs, before)
     torch.testing.assert_close(found, attached.detach())
     torch.testing.assert_close(found[0].mT, model(inputs).detach())

@@ -21,7 +21,7 @@ from nwedge.landscapes.networks.examples import Drawn, Examples
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.stacked import Stacked
 from nwedge.landscapes.networks.stacked_curvature import ChainHessian
-from nwedge.landscapes.networks.strategy import BLOCK, HELD
+from nwedge.landscapes.networks.strategy import BLOCK, DIFFERENTIATED, HELD
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Evaluation:
         Each chunk of examples is differentiated at once, so that no more than one is kept.
         """
         losses, slopes = points.new_zeros(len(points)), torch.zeros_like(points)
-        for rows in self.blocks(points):
+        for rows in self.blocks(points, examples.count):
             for part, share in self.chunks(examples.count):
                 batch = examples.batch(rows, part)
                 value = functools.partial(self.values, function, statistics=statistics[rows], batch=batch)
@@ -132,9 +132,11 @@ class Evaluation:
             lambda point, _, batch: self.network.statistics(function, point, batch), points, None, batch
         )
 
-    def blocks(self, points: Tensor) -> list[slice]:
-        """The rows of a batch of points that are evaluated at once."""
+    def blocks(self, points: Tensor, differentiated: int = 0) -> list[slice]:
+        """The rows of a batch of points that are evaluated at once, or differentiated, on so many examples."""
         size = BLOCK[self.strategy]
+        if differentiated:
+            size = min(size, max(1, DIFFERENTIATED[self.strategy] // min(self.chunk, differentiated)))
         return [slice(start, start + size) for start in range(0, len(points), size)]
 
     def chunks(self, count: int) -> list[tuple[slice, float]]:
@@ -153,12 +155,12 @@ class Evaluation:
     ) -> Tensor:
         if not len(points):
             return points.sum(1)
-        heavy = len(points) * examples.count > HELD[self.strategy] * self.chunk
-        if heavy and torch.is_grad_enabled() and points.requires_grad:
+        graph = torch.is_grad_enabled() and points.requires_grad
+        if graph and len(points) * examples.count > HELD[self.strategy] * self.chunk:
             piece = functools.partial(checkpoint, piece, use_reentrant=False, preserve_rng_state=False)
         chunks = [(slice(None), 1.0)] if whole else self.chunks(examples.count)
         means = []
-        for rows in self.blocks(points):
+        for rows in self.blocks(points, examples.count if graph else 0):
             own = None if statistics is None else statistics[rows]
             terms = (share * piece(rows, points[rows], own, examples.batch(rows, part)) for part, share in chunks)
             means.append(functools.reduce(operator.add, terms))

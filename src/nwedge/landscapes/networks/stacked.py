@@ -21,7 +21,7 @@ IN_PLACE: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
     nn.Tanh: torch.tanh_,
     nn.Sigmoid: torch.sigmoid_,
 }
-"""Those that need no new memory where no graph is kept."""
+"""Those that need no new memory: their gradient follows from their values."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Dense:
 class Stacked:
     """The logits of a chain of dense layers at a block of points, h <- W h + b for each layer and all points at once.
 
-    Examples come last, so that every matrix product has as many columns as there are examples; the first layers of all
-    points, which see the same examples, are one product.
+    Examples come last, so that every matrix product has as many columns as there are examples. Without a graph, the
+    first layers of all points, which see the same examples, are one product.
 
     Args:
         model: an `nn.Sequential`, nested at will, of `nn.Linear`, layers that act on each number alone, `nn.Dropout`
@@ -80,17 +80,16 @@ class Stacked:
         """
         hidden = (inputs.flatten(1 + per_row) if self._flattens else inputs).mT
         masks = iter([] if seeds is None else self._masks(hidden, seeds))
-        fresh = False  # whether no graph and nobody else needs the numbers of this layer
+        fresh = False  # whether nobody else needs the numbers of this layer
         for layer, weight, bias in self._layers:
             if weight is not None:
                 hidden = _dense(weights[weight], None if bias is None else weights[bias], hidden)
-                fresh = not torch.is_grad_enabled()
+                fresh = True
             elif type(layer) is nn.Dropout:
                 hidden = hidden * next(masks) if seeds is not None else hidden
-            elif fresh and type(layer) in IN_PLACE:
-                hidden = IN_PLACE[type(layer)](hidden)
             else:
-                hidden = layer(hidden)
+                hidden = IN_PLACE.get(type(layer), layer)(hidden) if fresh else layer(hidden)
+                fresh = fresh and not torch.is_grad_enabled()
         return hidden
 
     @property
@@ -148,9 +147,10 @@ def _chain(layer: nn.Module) -> Iterator[nn.Module]:
 
 def _dense(weight: Tensor, bias: Tensor | None, hidden: Tensor) -> Tensor:
     """W h + b for weights (rows, out, in) and h (in, examples), the same for all rows, or (rows, in, examples)."""
-    if hidden.ndim == 3:
-        return torch.bmm(weight, hidden) if bias is None else torch.baddbmm(bias[..., None], weight, hidden)
     rows, out, size = weight.shape
+    if hidden.ndim == 3 or torch.is_grad_enabled():  # with a graph, a view of one product cannot be changed in place
+        hidden = hidden.expand(rows, -1, -1)
+        return torch.bmm(weight, hidden) if bias is None else torch.baddbmm(bias[..., None], weight, hidden)
     weight = weight.reshape(rows * out, size)
     product = weight @ hidden if bias is None else torch.addmm(bias.reshape(-1, 1), weight, hidden)
     return product.view(rows, out, -1)

@@ -12,6 +12,9 @@ from nwedge.specs.landscapes import STRATEGIES
 BLOCK = {"stacked": 32, "vmap": 32, "loop": 1}
 """Points evaluated at once."""
 
+DIFFERENTIATED = {"stacked": 8 * 512, "vmap": 32 * 2048, "loop": 1}
+"""Points times examples that are differentiated at once, where that is fewer: of "stacked", what stays in the cache."""
+
 CHUNK = {"stacked": 512, "vmap": 2048, "loop": 256}
 """Examples evaluated at once: of "stacked", what keeps the hidden units of a block of points in the cache."""
 
