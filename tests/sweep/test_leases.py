@@ -146,7 +146,7 @@ def test_a_full_disk_leaves_no_note(make, tmp_path):
 
 def test_a_note_that_cannot_be_judged_or_replaced_is_named(make, tmp_path, monkeypatch):
     task, leases = make.group(), Leases(tmp_path)
-    leases.take(task)
+    Leases(tmp_path).take(task)
     rewrite(leases, task, pid=DEAD)
     (tmp_path / ".turn").mkdir()
     with pytest.raises(StoreError, match=r"cannot write .*\.turn: Is a directory"):
