@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nwedge._files import StoreError
+from nwedge._files import StoreError, host
 from nwedge.landscapes.networks.checkpoints import read_checkpoint
 from nwedge.landscapes.networks.matching import weights_for
 from nwedge.recording import Recorder, cycle_ends, log_spaced, read_recording
@@ -208,7 +208,7 @@ def test_what_a_killed_training_left_unfinished_is_cut_off_and_cleared(tmp_path)
     train(Recorder(tmp_path, trained, every=1), trained, 1, 3)
     lines = tmp_path / "records.jsonl"
     lines.write_text(lines.read_text()[:-9])  # the last line is torn
-    (tmp_path / "snapshots" / f".step-9.{os.uname().nodename}-{2**22 + 1}.tmp").write_text("half")
+    (tmp_path / "snapshots" / f".step-9.{host()}-{2**22 + 1}.tmp").write_text("half")
     assert read_recording(tmp_path).steps == (1, 2)
     train(Recorder(tmp_path, trained, every=1), trained, 3, 4)
     recording = read_recording(tmp_path)

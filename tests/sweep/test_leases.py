@@ -146,7 +146,7 @@ def test_a_full_disk_leaves_no_note(make, tmp_path):
 
 def test_a_note_that_cannot_be_judged_or_replaced_is_named(make, tmp_path, monkeypatch):
     task, leases = make.group(), Leases(tmp_path)
-    leases.take(task)
+    Leases(tmp_path).take(task)
     rewrite(leases, task, pid=DEAD)
     (tmp_path / ".turn").mkdir()
     with pytest.raises(StoreError, match=r"cannot write .*\.turn: Is a directory"):
@@ -169,3 +169,35 @@ def test_a_directory_that_cannot_be_written_is_named(make, tmp_path):
     (tmp_path / "running").write_text("")
     with pytest.raises(StoreError, match=r"cannot write .*running"):
         Leases(tmp_path).take(make.group())
+
+
+@pytest.mark.parametrize("where", ["nwedge.sweep.leases.json.dump", "nwedge.sweep.leases.os.fdopen"])
+def test_an_interrupt_while_a_note_is_written_leaves_none(make, tmp_path, monkeypatch, where):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    task = make.group()
+    monkeypatch.setattr(where, interrupted)
+    with pytest.raises(KeyboardInterrupt), Leases(tmp_path) as leases:
+        leases.take(task)
+    assert os.listdir(tmp_path / "running") == []
+
+
+def test_an_interrupt_once_a_note_is_written_leaves_none(make, tmp_path, monkeypatch):
+    def interrupted(self, path):
+        create(self, path)
+        raise KeyboardInterrupt
+
+    task, create = make.group(), Leases._create
+    monkeypatch.setattr(Leases, "_create", interrupted)
+    with pytest.raises(KeyboardInterrupt), Leases(tmp_path) as leases:
+        leases.take(task)
+    assert os.listdir(tmp_path / "running") == []
+
+
+def test_what_is_held_is_not_taken_again(make, tmp_path):
+    task, leases = make.group(), Leases(tmp_path)
+    assert leases.take(task)
+    assert not leases.take(task)
+    leases.drop(task)
+    assert leases.take(task)

@@ -63,31 +63,29 @@ class Leases:
         self._held.clear()
 
     def take(self, task: TaskSpec) -> bool:
-        """Note that this process works on a task, unless another one does; a stale note is replaced.
+        """Note that this process works on a task, unless it or another one does; a stale note is replaced.
 
         Raises:
             StoreError: the note cannot be written.
         """
-        path = self._path(task)
-        if self._create(path):
-            self._held[task.id] = path
-            return True
-        if not self._is_stale(path):
+        if task.id in self._held:
             return False
-        with self._turn():  # one process at a time replaces stale notes, else a second would remove the first's new one
-            if not self._is_stale(path):
-                return False
-            remove(path)
-            taken = self._create(path)
-        if taken:
-            self._held[task.id] = path
+        path = self._held[task.id] = self._path(task)  # known before it is there: an interrupt leaves no note
+        try:
+            taken = self._create(path) or self._replace(path)
+        except StoreError:
+            del self._held[task.id]
+            raise
+        if not taken:
+            del self._held[task.id]
         return taken
 
     def drop(self, task: TaskSpec) -> None:
         """Take the note back (StoreError if it cannot be); one that another process has replaced meanwhile stays."""
-        path = self._held.pop(task.id, None)
+        path = self._held.get(task.id)
         if path is not None:
             self._remove_ours(path)
+            self._held.pop(task.id, None)
 
     def worked_on(self, task: TaskSpec) -> bool:
         """Whether a process that is alive works on the task."""
@@ -111,6 +109,15 @@ class Leases:
                     if self._is_stale(path):
                         remove(path)
 
+    def _replace(self, path: Path) -> bool:
+        if not self._is_stale(path):
+            return False
+        with self._turn():  # one process at a time replaces stale notes, else a second would remove the first's new one
+            if not self._is_stale(path):
+                return False
+            remove(path)
+            return self._create(path)
+
     def _create(self, path: Path) -> bool:
         note = {"pid": os.getpid(), "host": host(), "started": now()}
         try:
@@ -126,9 +133,11 @@ class Leases:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(note, file)
-        except OSError as error:
+        except BaseException as error:  # an interrupt, too, leaves no torn note
             remove(path)
-            raise StoreError(f"cannot write {path}: {error.strerror}") from error
+            if isinstance(error, OSError):
+                raise StoreError(f"cannot write {path}: {error.strerror}") from error
+            raise
         return True
 
     def _remove_ours(self, path: Path) -> None:

@@ -68,8 +68,11 @@ def test_a_loss_that_is_no_mean_over_examples_is_refused() -> None:
         landscape.example_losses(landscape.initial(1, derive(1)))
 
 
-def test_recomputed_batch_norm_is_refused() -> None:
+def test_recomputed_batch_norm_takes_its_statistics_of_all_training_examples() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 3)).eval()
-    landscape = NetworkLandscape(model, images(torch.float32), batch_norm="recompute")
-    with pytest.raises(ValueError, match="depends on all training examples, so it cannot be estimated from few"):
-        landscape.example_losses(landscape.initial(1, derive(1)))
+    landscape = NetworkLandscape(model, images(torch.float64), batch_norm="recompute", dtype=torch.float64)
+    points = landscape.initial(2, derive(1))
+    losses = landscape.example_losses(points)
+    torch.testing.assert_close(losses.mean(1), landscape.loss(points))
+    few = torch.arange(3)
+    torch.testing.assert_close(landscape.take(few).example_losses(points), losses[:, few])
