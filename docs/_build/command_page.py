@@ -1,0 +1,42 @@
+"""The page of the command line: the help of every command, as the program prints it."""
+
+import contextlib
+import io
+import os
+from typing import get_args
+from unittest import mock
+
+from nwedge.cli import Command, main
+
+COLUMNS = "80"
+INTRODUCTION = """# Command line
+
+What `nwedge` and its commands say when they are asked for `--help`. Exit codes are 0: done; 1: a task failed, two
+replications differ, or a checkpoint is left out; 2: arguments or a directory that cannot be obeyed, said in one line;
+130: interrupted.
+"""
+
+
+def names() -> tuple[str, ...]:
+    """The names of all commands."""
+    kinds = [kind for command in get_args(Command) for kind in command.__metadata__]
+    return tuple(kind.name for kind in kinds if hasattr(kind, "name"))
+
+
+def said(*arguments: str) -> str:
+    """What `nwedge ARGUMENTS --help` prints on a terminal of 80 columns without colours."""
+    printed = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    terminal = mock.patch.dict(os.environ, {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb"})
+    with terminal, contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        main([*arguments, "--help"])
+    printed.seek(0)
+    return "\n".join(line.rstrip() for line in printed.read().strip().splitlines())
+
+
+def commands() -> str:
+    """The page."""
+    parts = [INTRODUCTION, f"```text\n{said()}\n```\n"]
+    parts += [f"## nwedge {name}\n\n```text\n{said(name)}\n```\n" for name in names()]
+    return "\n".join(parts)
+
+
