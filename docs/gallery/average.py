@@ -12,7 +12,7 @@ import torch
 import nwedge
 from nwedge.landscapes.networks import architectures, data
 
-landscape = nwedge.NetworkLandscape(architectures.mlp(64, 10, (32,)), *data.load("digits"))
+landscape = nwedge.NetworkLandscape(architectures.mlp(64, 10), *data.load("digits"))
 start = landscape.initial(2, torch.Generator().manual_seed(0))
 a, b = nwedge.descend(
     landscape, start, lr=0.1, momentum=0.9, steps=600, generator=torch.Generator().manual_seed(1)

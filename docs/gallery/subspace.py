@@ -17,7 +17,9 @@ landscape = nwedge.NetworkLandscape(architectures.mlp(64, 10, (32,)), *data.load
 start = landscape.initial(1, torch.Generator().manual_seed(0)).expand(4, -1)
 dimensions = (5, 10, 20, 40, 80, 160, 320)
 losses = [
-    section(landscape, start, d, seeds=range(4), lr=(0.03, 0.1), steps=300, generator=torch.Generator().manual_seed(d)).losses
+    section(
+        landscape, start, d, seeds=range(4), lr=(0.03, 0.1), steps=300, generator=torch.Generator().manual_seed(d)
+    ).losses
     for d in dimensions
 ]
 means = torch.stack(losses).mean(1)

@@ -1,0 +1,43 @@
+"""A filter-normalised plane, and whether it is typical.
+
+The loss around an optimum in random directions whose part in every filter is as long as the filter's weights (Li et al.
+2018); biases stay where they are. One picture is one draw. Four draws of the directions look nearly alike, and that is
+the reason to draw more than one: here the spread between them is small beside the loss. What it cannot show is how long
+the long directions are: see [Reading pictures](../reading.md).
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import xarray as xr
+
+import nwedge
+from nwedge import geometry
+from nwedge.landscapes.networks import architectures, data
+
+landscape = nwedge.NetworkLandscape(architectures.mlp(64, 10, (32,)), *data.load("digits"))
+start = landscape.initial(1, torch.Generator().manual_seed(0))
+point = nwedge.descend(
+    landscape, start, lr=0.1, momentum=0.9, steps=600, generator=torch.Generator().manual_seed(1)
+).points[0]
+sides = [torch.linspace(-1, 1, 25)] * 2
+cuts = []
+for draw in range(4):
+    u, v = geometry.filter_normalised(landscape, point, 2, torch.Generator().manual_seed(draw))
+    cuts.append(nwedge.cut(landscape, geometry.Plane(u, v), sides, origin=point))
+losses = xr.concat([seen.loss for seen in cuts], "draw")
+corners = losses.where(np.hypot(losses.c0, losses.c1) > 1)
+spread = float((corners.std("draw") / corners.mean("draw")).mean())
+print(f"spread between draws, beyond radius 1: {spread:.0%} of the loss on average")
+assert spread < 0.5
+assert float(losses.min()) == float(losses.sel(c0=0, c1=0).min()), "the optimum is lowest"
+
+figure, panels = plt.subplots(2, 2, figsize=(7, 6), layout="constrained", sharex=True, sharey=True)
+for draw, axes in enumerate(panels.flat):
+    seen = losses[draw]
+    drawing = axes.contourf(seen.c0, seen.c1, seen.T, levels=np.linspace(0, float(losses.max()), 20))
+    axes.set(title=f"draw {draw}, axes {cuts[draw].attrs['angle']:.0f}° apart", aspect="equal")
+figure.supxlabel("filter-normalised direction 1")
+figure.supylabel("filter-normalised direction 2")
+figure.colorbar(drawing, ax=panels, label="training loss, nats")
+figure.savefig("draws.png", dpi=120)

@@ -1,0 +1,43 @@
+"""A plane through three optima.
+
+Three trainings of one network from different starts, and the loss on the plane through them. They lie in three holes
+with walls between. That the holes are not joined *in this plane* does not mean that they are not joined: see
+[the m-tunnel](m_tunnel.md) over the same optima, which leaves the plane.
+"""
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.colors import LogNorm
+
+import nwedge
+from nwedge.geometry.planes import plane_through
+from nwedge.landscapes.networks import architectures, data
+
+landscape = nwedge.NetworkLandscape(architectures.mlp(64, 10, (32,)), *data.load("digits"))
+start = landscape.initial(3, torch.Generator().manual_seed(0))
+optima = nwedge.descend(
+    landscape, start, lr=0.1, momentum=0.9, steps=600, generator=torch.Generator().manual_seed(1)
+).points
+a, b, c = optima
+plane = plane_through(a, b, c)
+places = torch.stack([torch.stack([(one - a) @ plane.u, (one - a) @ plane.v]) for one in optima])
+margin = 0.3 * float((b - a).norm())
+low, high = places.min(0).values - margin, places.max(0).values + margin
+sides = [torch.linspace(*ends, 41) for ends in zip(low.tolist(), high.tolist(), strict=True)]
+seen = nwedge.cut(landscape, plane, sides, origin=a)
+
+at_optima = [float(seen.loss.interp(c0=x, c1=y)) for x, y in places.tolist()]
+center = places.mean(0).tolist()
+at_center = float(seen.loss.interp(c0=center[0], c1=center[1]))
+print(f"loss near the optima {max(at_optima):.3f} nats at most, at their mean {at_center:.3f}")
+assert at_center > 5 * max(at_optima)
+assert abs(seen.attrs["angle"] - 90) < 1e-3, "the axes are orthogonal, so distances in the picture are distances"
+
+figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
+drawing = axes.contourf(
+    seen.c0, seen.c1, seen.loss.T, levels=torch.logspace(-3, 1, 25).tolist(), norm=LogNorm(), extend="both"
+)
+axes.plot(*places.T, "o", color="white", markeredgecolor="black")
+axes.set(xlabel="distance along the plane's first axis", ylabel="along its second", aspect="equal")
+figure.colorbar(drawing, label="training loss, nats", ticks=[1e-3, 1e-2, 1e-1, 1, 10])
+figure.savefig("plane.png", dpi=120)
