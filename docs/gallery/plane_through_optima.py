@@ -20,7 +20,7 @@ optima = nwedge.descend(
 ).points
 a, b, c = optima
 plane = plane_through(a, b, c)
-places = torch.stack([torch.stack([(one - a) @ plane.u, (one - a) @ plane.v]) for one in optima])
+places = torch.stack([torch.stack([(one - a) @ plane.axes[0], (one - a) @ plane.axes[1]]) for one in optima])
 margin = 0.3 * float((b - a).norm())
 low, high = places.min(0).values - margin, places.max(0).values + margin
 sides = [torch.linspace(*ends, 41) for ends in zip(low.tolist(), high.tolist(), strict=True)]
