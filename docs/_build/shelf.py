@@ -17,6 +17,7 @@ from links import ROOT
 
 DRAWN = ROOT / "build" / "gallery"
 PICTURES = (".svg", ".png")
+"""Of what kind a picture may be; of one that is there twice the first is shown."""
 PRINTED, DIGEST = "printed.txt", "digest.txt"
 
 
@@ -75,13 +76,23 @@ EXAMPLES = tuple(Example(path) for path in sorted((ROOT / "docs" / "gallery").gl
 
 
 def drawn(example: Example) -> list[Path]:
-    """The pictures that an example left."""
-    return sorted(path for path in example.folder.glob("*") if path.suffix in PICTURES)
+    """The pictures that an example left, one of each name."""
+    found = {path.stem: path for kind in reversed(PICTURES) for path in sorted(example.folder.glob(f"*{kind}"))}
+    return list(found.values())
+
+
+def turning(example: Example) -> list[Path]:
+    """The pages that an example left, with pictures that can be turned."""
+    return sorted(example.folder.glob("*.html"))
 
 
 def pictures() -> dict[str, Path]:
-    """The pictures of all examples, by their path below docs."""
-    return {f"gallery/{example.name}/{path.name}": path for example in EXAMPLES for path in drawn(example)}
+    """The pictures and pages of all examples, by their path below docs."""
+    return {
+        f"gallery/{example.name}/{path.name}": path
+        for example in EXAMPLES
+        for path in (*drawn(example), *turning(example))
+    }
 
 
 def index_page() -> str:
@@ -102,6 +113,10 @@ def example_page(example: Example) -> str:
     """The page of one example: its words, its pictures, what it printed, and its code."""
     title, text = example.words
     images = [f"![{title}]({example.name}/{path.name})" for path in drawn(example)]
+    images += [
+        f'[The same, to be turned and looked at closely]({example.name}/{page.name}){{: target="_blank" }}'
+        for page in turning(example)
+    ]
     note = "*`make gallery` draws the picture.*"
     printed = example.folder / PRINTED
     said = f"```text\n{printed.read_text().strip()}\n```" if printed.exists() and printed.read_text().strip() else ""

@@ -6,7 +6,8 @@ the reason to draw more than one: here the spread between them is small beside t
 the long directions are: see [Reading pictures](../reading.md).
 """
 
-import matplotlib.pyplot as plt
+from pathlib import Path
+
 import numpy as np
 import torch
 import xarray as xr
@@ -14,6 +15,8 @@ import xarray as xr
 import nwedge
 from nwedge import geometry
 from nwedge.landscapes.networks import architectures, data
+from nwedge.report.pictures.document import write
+from nwedge.report.pictures.picture import Picture
 
 landscape = nwedge.NetworkLandscape(architectures.mlp(64, 10, (32,)), *data.load("digits"))
 start = landscape.initial(1, torch.Generator().manual_seed(0))
@@ -32,12 +35,11 @@ print(f"spread between draws, beyond radius 1: {spread:.0%} of the loss on avera
 assert spread < 0.5
 assert float(losses.min()) == float(losses.sel(c0=0, c1=0).min()), "the optimum is lowest"
 
-figure, panels = plt.subplots(2, 2, figsize=(7, 6), layout="constrained", sharex=True, sharey=True)
-for draw, axes in enumerate(panels.flat):
-    seen = losses[draw]
-    drawing = axes.contourf(seen.c0, seen.c1, seen.T, levels=np.linspace(0, float(losses.max()), 20))
-    axes.set(title=f"draw {draw}, axes {cuts[draw].attrs['angle']:.0f}° apart", aspect="equal")
-figure.supxlabel("filter-normalised direction 1")
-figure.supylabel("filter-normalised direction 2")
-figure.colorbar(drawing, ax=panels, label="training loss, nats")
-figure.savefig("draws.png", dpi=120)
+picture = Picture(
+    title="Four draws of a filter-normalised plane",
+    kind="plane",
+    cuts={f"draw {draw}": seen for draw, seen in enumerate(cuts)},
+    marks={"optimum": (0.0, 0.0)},
+    axes=("filter-normalised direction 1", "filter-normalised direction 2"),
+)
+write(Path(), picture)

@@ -5,13 +5,15 @@ with walls between. That the holes are not joined *in this plane* does not mean 
 [the m-tunnel](m_tunnel.md) over the same optima, which leaves the plane.
 """
 
-import matplotlib.pyplot as plt
+from pathlib import Path
+
 import torch
-from matplotlib.colors import LogNorm
 
 import nwedge
 from nwedge.geometry.planes import plane_through
 from nwedge.landscapes.networks import architectures, data
+from nwedge.report.pictures.document import write
+from nwedge.report.pictures.picture import Picture
 
 landscape = nwedge.NetworkLandscape(architectures.mlp(64, 10, (32,)), *data.load("digits"))
 start = landscape.initial(3, torch.Generator().manual_seed(0))
@@ -33,11 +35,11 @@ print(f"loss near the optima {max(at_optima):.3f} nats at most, at their mean {a
 assert at_center > 5 * max(at_optima)
 assert abs(seen.attrs["angle"] - 90) < 1e-3, "the axes are orthogonal, so distances in the picture are distances"
 
-figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
-drawing = axes.contourf(
-    seen.c0, seen.c1, seen.loss.T, levels=torch.logspace(-3, 1, 25).tolist(), norm=LogNorm(), extend="both"
+picture = Picture(
+    title="The plane through three optima of a digits network",
+    kind="plane",
+    cuts={"training data": seen},
+    marks={f"seed {seed}": tuple(place) for seed, place in enumerate(places.tolist())},
+    axes=("distance along the line through seeds 0 and 1", "distance from it"),
 )
-axes.plot(*places.T, "o", color="white", markeredgecolor="black")
-axes.set(xlabel="distance along the plane's first axis", ylabel="along its second", aspect="equal")
-figure.colorbar(drawing, label="training loss, nats", ticks=[1e-3, 1e-2, 1e-1, 1, 10])
-figure.savefig("plane.png", dpi=120)
+write(Path(), picture)

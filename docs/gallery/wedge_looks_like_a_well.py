@@ -7,12 +7,15 @@ flat. A random plane has no chance to find it. So a round well in a picture says
 [Reading pictures](../reading.md).
 """
 
-import matplotlib.pyplot as plt
+from pathlib import Path
+
 import numpy as np
 import torch
 
 import nwedge
 from nwedge import geometry
+from nwedge.report.pictures.document import write
+from nwedge.report.pictures.picture import Picture
 
 dim, short = 5000, 500
 landscape = nwedge.WedgeLandscape(dim, short, wedges=1, dtype=torch.float64)
@@ -37,10 +40,12 @@ print(
 assert deviation < 0.15, "a random plane shows a round well"
 assert float(along.loss.max()) == 0, "though 9 of 10 directions are long"
 
-figure, panels = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
-for axes, seen, title in zip(panels, (random, along), ("two random directions", "two long directions"), strict=True):
-    drawing = axes.contourf(seen.c0, seen.c1, seen.loss.T, levels=np.linspace(0, 20, 21), cmap="viridis", extend="max")
-    axes.set(title=title, xlabel="distance along the first", aspect="equal")
-panels[0].set_ylabel("distance along the second")
-figure.colorbar(drawing, ax=panels, label="loss")
-figure.savefig("well.png", dpi=120)
+picture = Picture(
+    title="Two planes through one point of one wedge",
+    kind="plane",
+    cuts={"two random directions": random},
+    beside={"two long directions": along},
+    axes=("distance along the first direction", "along the second"),
+    footer=(f"{dim} dimensions, {short} of them short.",),
+)
+write(Path(), picture)
