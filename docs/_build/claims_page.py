@@ -49,7 +49,7 @@ def _section(claim: Claim, kept: dict[str, list[dict[str, Any]]]) -> str:
         f"- {RUNS[folder]}: {row['sentence']}" for folder in RUNS if (row := _find(kept[folder], claim.id, "network"))
     ]
     figures = [
-        f"[![The figure of {claim.id} on {title}](results/{folder}/figures/{claim.id}.png){{: loading=lazy }}]"
+        f"{title}:\n\n[![The figure of {claim.id} on {title}](results/{folder}/figures/{claim.id}.png){{: loading=lazy }}]"
         f"(results/{folder}/figures/{claim.id}.png)"
         for folder, title in RUNS.items()
     ]

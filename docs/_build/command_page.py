@@ -3,12 +3,13 @@
 import contextlib
 import io
 import os
+import textwrap
 from typing import get_args
 from unittest import mock
 
 from nwedge.cli import Command, main
 
-COLUMNS = "80"
+COLUMNS = 80
 INTRODUCTION = """# Command line
 
 What `nwedge` and its commands say when they are asked for `--help`. Exit codes are 0: done; 1: a task failed, two
@@ -26,11 +27,11 @@ def names() -> tuple[str, ...]:
 def said(*arguments: str) -> str:
     """What `nwedge ARGUMENTS --help` prints on a terminal of 80 columns without colours."""
     printed = io.TextIOWrapper(io.BytesIO(), "utf-8")
-    terminal = mock.patch.dict(os.environ, {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb"})
+    terminal = mock.patch.dict(os.environ, {"COLUMNS": str(COLUMNS), "NO_COLOR": "1", "TERM": "dumb"})
     with terminal, contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         main([*arguments, "--help"])
     printed.seek(0)
-    return "\n".join(line.rstrip() for line in printed.read().strip().splitlines())
+    return "\n".join(textwrap.fill(line, COLUMNS) for line in printed.read().strip().splitlines())
 
 
 def commands() -> str:
