@@ -1,10 +1,12 @@
 """The page of the command line: the help of every command, as the program prints it."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import textwrap
-from typing import get_args
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args, get_origin
 from unittest import mock
 
 from nwedge.cli import Command, main
@@ -18,10 +20,15 @@ replications differ, or a checkpoint is left out; 2: arguments or a directory th
 """
 
 
-def names() -> tuple[str, ...]:
-    """The names of all commands."""
-    kinds = [kind for command in get_args(Command) for kind in command.__metadata__]
-    return tuple(kind.name for kind in kinds if hasattr(kind, "name"))
+def names(choice: Any = Command) -> Iterator[tuple[str, ...]]:
+    """The words of all commands and of those below them, such as ("picture", "plane")."""
+    for command in get_args(choice):
+        kind = get_origin(command) is Annotated and command.__origin__
+        if dataclasses.is_dataclass(kind):
+            (name,) = (mark.name for mark in command.__metadata__ if getattr(mark, "name", None))
+            yield (name,)
+            for field in dataclasses.fields(kind):
+                yield from ((name, *words) for words in names(field.type))
 
 
 def said(*arguments: str) -> str:
@@ -37,7 +44,7 @@ def said(*arguments: str) -> str:
 def commands() -> str:
     """The page."""
     parts = [INTRODUCTION, f"```text\n{said()}\n```\n"]
-    parts += [f"## nwedge {name}\n\n```text\n{said(name)}\n```\n" for name in names()]
+    parts += [f"## nwedge {' '.join(words)}\n\n```text\n{said(*words)}\n```\n" for words in names()]
     return "\n".join(parts)
 
 
