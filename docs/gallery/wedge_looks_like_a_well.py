@@ -3,8 +3,8 @@
 One wedge of the model in 5,000 dimensions: 500 directions are short, and along the other 4,500 the loss is 0 for ever.
 A random plane through a point of it (left) shows a round well: at radius r the loss is √(s/D) r in every direction, up
 to a few per cent. A plane along two of the long directions (right), through the same point of the same landscape, is
-flat. A random plane has no chance to find it. So a round well in a picture says nothing about the landscape: see
-[Reading pictures](../reading.md).
+flat. A random plane has no chance to find it. So a round well in a picture says nothing of how many directions are
+long: see [Reading pictures](../reading.md).
 """
 
 from pathlib import Path
