@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FENCE = re.compile(
-    r'^```(?:\{ *)?\.?(\w+)((?: +\.[\w-]+)*)(?: +title="([^"]+)")?(?: *\.\w+)? *\}?\n(.*?)^```$', re.M | re.S
-)
+FENCE = re.compile(r"^```(\S.*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TITLE = re.compile(r'title="([^"]+)"')
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,14 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """The blocks of python and sh of a page in Markdown."""
-    found = [
-        Block(language, tuple(re.findall(r"\.([\w-]+)", classes)), title or None, text)
-        for language, classes, title, text in FENCE.findall(page)
-    ]
-    return [block for block in found if block.language in ("python", "sh")]
+    """The blocks of python and sh of a page in Markdown, which begin as ```sh, ```{ .sh .shown } or with a title."""
+    return [block for block in (_block(*found) for found in FENCE.findall(page)) if block.language in ("python", "sh")]
+
+
+def _block(opening: str, text: str) -> Block:
+    title = TITLE.search(opening)
+    language, *classes = re.findall(r"[\w-]+", TITLE.sub("", opening))
+    return Block(language, tuple(classes), title and title[1], text)
 
 
 def execute(page: str, folder: Path, root: Path) -> None:
