@@ -2,7 +2,7 @@
 
 The loss around an optimum in random directions whose part in every filter is as long as the filter's weights (Li et al.
 2018); biases stay where they are. One picture is one draw. Four draws of the directions look nearly alike, and that is
-the reason to draw more than one: here the spread between them is small beside the loss. What it cannot show is how long
+the reason to draw more than one: here the spread between them is about a quarter of the loss. What it cannot show is how long
 the long directions are: see [Reading pictures](../reading.md).
 """
 

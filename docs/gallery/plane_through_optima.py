@@ -1,8 +1,8 @@
 """A plane through three optima.
 
 Three trainings of one network from different starts, and the loss on the plane through them. They lie in three holes
-with walls between. That the holes are not joined *in this plane* does not mean that they are not joined: see
-[the m-tunnel](m_tunnel.md) over the same optima, which leaves the plane.
+with walls between; a little beyond each the loss is lower still. That the holes are not joined *in this plane* does not
+mean that they are not joined: see [the m-tunnel](m_tunnel.md) over the same optima, which leaves the plane.
 """
 
 from pathlib import Path

@@ -41,6 +41,5 @@ picture = Picture(
     cuts={"training data": seen},
     trajectory=way.dataset,
     axes=("principal axis 1", "principal axis 2"),
-    footer=(f"The plane explains {first_two:.1%} of the squared distances from the last checkpoint.",),
 )
 write(Path(), picture)

@@ -41,7 +41,7 @@ assert deviation < 0.15, "a random plane shows a round well"
 assert float(along.loss.max()) == 0, "though 9 of 10 directions are long"
 
 picture = Picture(
-    title="Two planes through one point of one wedge",
+    title="A plane along two random directions, and one along two long ones",
     kind="plane",
     cuts={"two random directions": random},
     beside={"two long directions": along},
