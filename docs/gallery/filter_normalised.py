@@ -1,9 +1,9 @@
 """A filter-normalised plane, and whether it is typical.
 
 The loss around an optimum in random directions whose part in every filter is as long as the filter's weights (Li et al.
-2018); biases stay where they are. One picture is one draw. Four draws of the directions look nearly alike, and that is
-the reason to draw more than one: here the spread between them is about a quarter of the loss. What it cannot show is how long
-the long directions are: see [Reading pictures](../reading.md).
+2018); biases stay where they are. One picture is one draw of the directions, so four are drawn: they look nearly alike,
+and the spread between them is about a quarter of the loss. What none of them can show is how long the long directions
+are: see [Reading pictures](../reading.md).
 """
 
 from pathlib import Path
