@@ -43,8 +43,8 @@ def diagnose_files(arguments: Diagnose) -> Diagnosed:
         StoreError: the directory cannot be written.
     """
     from nwedge.diagnosis.diagnose import diagnose
-    from nwedge.landscapes.networks.files import read
     from nwedge.landscapes.networks.checkpoints import write_checkpoint
+    from nwedge.landscapes.networks.files import read
 
     check_directory(arguments.out)
     given = read(arguments.checkpoints, network_of(arguments), arguments.key)

@@ -138,12 +138,7 @@ def _steps(view: View, log: bool) -> dict[str, Any]:
     bounds, _ = levels(view.values, log)
     if log:
         return {"start": float(np.log10(bounds[0])), "end": float(np.log10(bounds[-1])), "size": 1 / 3}
-    return {
-        "start": float(bounds[0]),
-        "end": float(bounds[-1]),
-        "size": float(bounds[1] - bounds[0]),
-        "showlabels": True,
-    }
+    return {"start": float(bounds[0]), "end": float(bounds[-1]), "size": float(bounds[1] - bounds[0]), "showlabels": True}
 
 
 def _surface(picture: Picture, view: View, path: trajectories.Path | None, log: bool) -> go.Figure:
