@@ -40,6 +40,7 @@ class RestrictedLandscape:
         self.landscape, self.chart, self.origin = landscape, chart, origin
         self.dim, self.dtype, self.device = chart.dim, chart.dtype, landscape.device
         self.unbiased, self.units = getattr(landscape, "unbiased", True), getattr(landscape, "units", "1")
+        self.recomputes = getattr(landscape, "recomputes", False)
 
     def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
         """The points of the whole landscape at these coordinates, shape (batch, ambient)."""

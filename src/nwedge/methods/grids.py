@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -37,7 +37,7 @@ class Grid:
             many that their values take more than 2 GiB.
     """
 
-    def __init__(self, chart: Chart, coordinates: Sequence[Any], numbers: int) -> None:
+    def __init__(self, chart: Chart, coordinates: Any, numbers: int) -> None:
         if isinstance(coordinates, Tensor) or len(coordinates) != chart.dim:
             came = f"shape {tuple(coordinates.shape)}" if isinstance(coordinates, Tensor) else len(coordinates)
             raise ValueError(

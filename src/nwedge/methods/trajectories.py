@@ -34,7 +34,10 @@ class Trajectory:
 
 
 def trajectory(
-    points: Float[Tensor, "checkpoint dim"], *, through: str = "last", steps: Sequence[float] | None = None
+    points: Float[Tensor, "checkpoint dim"],
+    *,
+    through: str = "last",
+    steps: Sequence[int] | Sequence[float] | None = None,
 ) -> Trajectory:
     """The principal plane of a run's checkpoints, by a singular value decomposition of what they differ from an origin.
 
