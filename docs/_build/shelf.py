@@ -104,8 +104,8 @@ def index_page() -> str:
         cards.append(f'<a href="{example.name}/">{"".join(seen)}{title}</a>')
     grid = "\n".join(cards)
     return (
-        "# Gallery\n\nEach picture was drawn by the code on its page, in seconds, on one core; what the text says of it "
-        f'is asserted there.\n\n<div class="gallery">\n{grid}\n</div>\n'
+        "# Gallery\n\nEach picture was drawn by the code on its page, in seconds, and the "
+        f'code asserts what it shows.\n\n<div class="gallery">\n{grid}\n</div>\n'
     )
 
 

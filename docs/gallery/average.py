@@ -1,7 +1,7 @@
 """Averaging weights: within one training, and across two.
 
-Snapshots of one training at a cyclical learning rate lie close to each other, so the average of their weights is about
-as good as they are. Two trainings from different starts lie on different wedges: their average lies on neither. If the
+Two points of one training, 100 steps apart, lie close to each other: the average of their weights is as good as they
+are. Two trainings from different starts lie on different wedges: their average lies on neither. If the
 hidden units of one are first put in the order of the other's, the average is good again: most of the wall was one
 between permuted copies.
 """

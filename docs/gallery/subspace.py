@@ -1,9 +1,9 @@
 """Training in random planes: success from a dimension on.
 
-The network is trained inside random d-dimensional planes through one start. Below some dimension no plane holds a
-good network, above it nearly every plane does, and which plane was drawn hardly matters. In the wedge model the
-dimension is s, the number of short directions; the [how-to](../how-to/intrinsic-dimension.md) takes it with an
-interval.
+The network is trained inside random d-dimensional planes through its start. In planes of few dimensions it hardly
+learns, in those of many it reaches a low loss, and which plane was drawn hardly matters. On one wedge of the model the
+dimension from which planes succeed is s, the number of short directions; the
+[how-to](../how-to/intrinsic-dimension.md) takes it with an interval.
 """
 
 import matplotlib.pyplot as plt
