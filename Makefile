@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= replicate
 READY := $(VENV)/.ready
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-.PHONY: replicate test check bench format clean
+.PHONY: replicate test check bench format docs gallery clean
 
 replicate: $(READY)
 	$(BIN)/nwedge replicate --out $(OUT)
@@ -18,6 +19,14 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest tests/test_architecture.py
+	$(MKDOCS) --quiet --site-dir build/checked-site
+
+# The documentation, in build/site; the pictures of its gallery, in build/gallery.
+docs: gallery
+	$(MKDOCS)
+
+gallery: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/_build/shelf.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
@@ -33,4 +42,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) build

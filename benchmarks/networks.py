@@ -29,8 +29,8 @@ def timings() -> Iterator[Timing]:
     yield compare(
         "digits MLP, 21 x 21 plane, 1,400 examples",
         lambda: evaluate(landscape, points),
-        lambda: _plain(model, points, train),
-        lambda: _products(len(points) * len(train[0]) * DIGITS_FLOPS),
+        lambda: plain(model, points, train),
+        lambda: products(len(points) * len(train[0]) * DIGITS_FLOPS),
         goal=Goal(floors=2.5),
     )
     vectorised = NetworkLandscape(model, train, strategy="vmap")
@@ -50,8 +50,8 @@ def timings() -> Iterator[Timing]:
     yield compare(
         f"SimpleCNN, {IMAGE_POINTS} points, {IMAGES:,} examples of Fashion-MNIST",
         lambda: evaluate(convolving, starts),
-        lambda: _plain(cnn, starts, some),
-        lambda: _products(len(starts) * IMAGES * CNN_FLOPS),
+        lambda: plain(cnn, starts, some),
+        lambda: products(len(starts) * IMAGES * CNN_FLOPS),
         goal=Goal(floors=2.5),
     )
     yield _gradients("SimpleCNN", convolving, cnn, starts, some)
@@ -60,7 +60,7 @@ def timings() -> Iterator[Timing]:
 def _gradients(
     name: str, landscape: NetworkLandscape, model: nn.Module, points: Tensor, batch: tuple[Tensor, Tensor]
 ) -> Timing:
-    def plain() -> None:
+    def backward() -> None:
         for point in points:
             module = module_at(model, point)
             module.zero_grad()
@@ -71,10 +71,11 @@ def _gradients(
             evaluate(landscape, points)
 
     work = f"{name}, losses and gradients of {len(points)} points, {len(batch[0]):,} examples"
-    return compare(work, lambda: gradient(landscape, points), plain, floor, goal=Goal(floors=1))
+    return compare(work, lambda: gradient(landscape, points), backward, floor, goal=Goal(floors=1))
 
 
-def _plain(model: nn.Module, points: Tensor, batch: tuple[Tensor, Tensor]) -> list[float]:
+def plain(model: nn.Module, points: Tensor, batch: tuple[Tensor, Tensor]) -> list[float]:
+    """The losses of points on one batch, one after another, by the user's own module."""
     with torch.no_grad():
         return [nn.functional.cross_entropy(module_at(model, point)(batch[0]), batch[1]).item() for point in points]
 
@@ -85,7 +86,7 @@ def module_at(model: nn.Module, point: Tensor) -> nn.Module:
     return model
 
 
-def _products(flops: int) -> None:
+def products(flops: int) -> None:
     """So many multiplications and additions in large square matrix products."""
     square = torch.ones(512, 512)
     for _ in range(round(flops / (2 * 512**3))):

@@ -19,8 +19,8 @@ FLOORS = (
     {"landscapes"},
     {"testing", "adapters", "methods", "recording"},
     {"build"},
-    {"claims", "sweep", "report", "autotune", "diagnosis"},
-    {"cli", "compare", "diagnosing", "requirements", "study", "sweeping"},
+    {"claims", "sweep", "report", "autotune", "diagnosis", "pictures"},
+    {"cli", "compare", "diagnosing", "given", "picturing", "requirements", "study", "sweeping"},
 )
 WORDS = ("_files", "specs", "plan", "store", "sweep", "report", "compare")
 """No torch here, not even in a function; in the top floor it may be imported in a function."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nwedge.methods.alignment import align as align
     from nwedge.methods.alignment import aligned_module as aligned_module
     from nwedge.methods.curvature import short_directions as short_directions
+    from nwedge.methods.cutting import cut as cut
     from nwedge.methods.descent import descend as descend
     from nwedge.methods.estimation import estimate as estimate
     from nwedge.methods.probes import radial_width as radial_width
@@ -43,6 +44,7 @@ _HOMES = {
     "align": "nwedge.methods.alignment",
     "aligned_module": "nwedge.methods.alignment",
     "check_landscape": "nwedge.testing",
+    "cut": "nwedge.methods.cutting",
     "descend": "nwedge.methods.descent",
     "diagnose": "nwedge.diagnosis.diagnose",
     "estimate": "nwedge.methods.estimation",

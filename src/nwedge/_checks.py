@@ -35,6 +35,14 @@ def check_points(space: Space, points: Tensor, name: str = "points") -> None:
         raise ValueError(f"{name} must be on device {space.device}; got {came}")
 
 
+def check_point(space: Space, point: Tensor) -> None:
+    """Refuse anything but one point, shape (dim,), of a landscape or chart (TypeError, ValueError)."""
+    if not isinstance(point, Tensor) or point.ndim != 1:
+        came = tuple(point.shape) if isinstance(point, Tensor) else type(point).__name__
+        raise ValueError(f"point must be a tensor of shape ({space.dim},), without a batch axis; got {came}")
+    check_points(space, point[None], "point")
+
+
 def check_same_shape(points: Tensor, vectors: Tensor, name: str = "vectors") -> None:
     """Refuse vectors whose shape, dtype or device is not that of the points (ValueError)."""
     for what in ("shape", "dtype", "device"):

@@ -18,6 +18,7 @@ from nwedge._files import StoreError
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.count import Count
 from nwedge.specs.diagnose import Diagnose
+from nwedge.specs.picture import Picture, PictureArguments
 from nwedge.specs.replicate import Replicate
 from nwedge.specs.sweep import Sweep
 
@@ -63,6 +64,7 @@ Command = (
     Annotated[Replicate, tyro.conf.subcommand("replicate")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
+    | Annotated[Picture, tyro.conf.subcommand("picture")]
     | Annotated[Status, tyro.conf.subcommand("status")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Claims, tyro.conf.subcommand("claims")]
@@ -82,8 +84,8 @@ class BadArguments(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `nwedge` with the given arguments (those of the process if None) and return the exit code.
 
-    0: done; 1: some task failed, two replications differ, or a checkpoint is left out; 2: bad arguments or directory,
-    said in one line on stderr; 130: interrupted.
+    0: done; 1: some task failed, two replications differ, a checkpoint is left out, or a picture fails its self-check;
+    2: bad arguments or directory, said in one line on stderr; 130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given == ["--version"]:
@@ -97,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nwedge: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_ARGUMENTS
     except KeyboardInterrupt:
-        kept = isinstance(command, Replicate | Sweep)
+        kept = isinstance(command, Replicate | Sweep | PictureArguments)
         print(f"nwedge: interrupted{KEPT if kept else ''}", file=sys.stderr)
         return INTERRUPTED
 
@@ -107,6 +109,8 @@ def _obey(command: Any) -> int:
         return _study(command)
     if isinstance(command, Diagnose):
         return _diagnose(command)
+    if isinstance(command, PictureArguments):
+        return _picture(command)
     if isinstance(command, Status):
         return _status(command)
     if isinstance(command, Report):
@@ -150,6 +154,25 @@ def _diagnose(arguments: Diagnose) -> int:
         print(f"{budget}: {choice.option} ({choice.sentence})")
     print(f"Report: {found.report}")
     return FAILED if found.left_out else DONE
+
+
+def _picture(arguments: PictureArguments) -> int:
+    from nwedge.picturing import draw_picture
+    from nwedge.requirements import check_device
+
+    try:
+        check_device(arguments.device, "use cpu")
+        found = draw_picture(arguments)
+    except (ValueError, TypeError, FloatingPointError) as error:
+        raise BadArguments(str(error)) from error
+    for sentence in found.left_out:
+        print(f"nwedge: left out: {sentence}", file=sys.stderr)
+    for sentence in found.sentences:
+        print(sentence)
+    if found.check is not None and not found.check.passed:
+        print(f"nwedge: {found.check.sentence}", file=sys.stderr)
+    print(f"Picture: {found.page}")
+    return DONE if found.trusted else FAILED
 
 
 def _status(arguments: Status) -> int:
@@ -202,13 +225,15 @@ def _parse(given: Sequence[str]) -> Any:
                 description=DESCRIPTION,
                 args=given,
                 return_unknown_args=True,
-                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
                 registry=_registry(),
             )
     except SystemExit as end:
         if not end.code:  # help was asked for
             raise
         raise BadArguments(_sentence(said.getvalue())) from end
+    if isinstance(command, Picture):
+        command = command.arguments
     if unknown:
         what = "unknown flag" if unknown[0].startswith("-") else "unexpected argument"
         raise BadArguments(f"{what} {unknown[0]!r}: `nwedge {type(command).__name__.lower()}` takes {_takes(command)}")

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nwedge._files import check_directory, remove, write_json
+from nwedge.given import network_of
 from nwedge.report.diagnosis.document import write
 from nwedge.specs.diagnose import Diagnose
-from nwedge.sweep.work import one_line
 
 if TYPE_CHECKING:
     from nwedge.diagnosis.diagnosis import Diagnosis
-    from nwedge.landscapes.networks.network import NetworkLandscape
 
 DIAGNOSIS, MODEL = "diagnosis.json", "model.safetensors"
 
@@ -43,17 +42,12 @@ def diagnose_files(arguments: Diagnose) -> Diagnosed:
             read, or a plane through one that cannot.
         StoreError: the directory cannot be written.
     """
-    import torch
-
     from nwedge.diagnosis.diagnose import diagnose
-    from nwedge.diagnosis.files import read
     from nwedge.landscapes.networks.checkpoints import write_checkpoint
+    from nwedge.landscapes.networks.files import read
 
     check_directory(arguments.out)
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
-    landscape = _landscape(arguments)
-    given = read(arguments.checkpoints, landscape, arguments.key)
+    given = read(arguments.checkpoints, network_of(arguments), arguments.key)
     landscape = given.landscape
     plane = None if arguments.plane is None else list(map(str, arguments.plane))
     if plane is not None and not set(plane) <= set(given.names):
@@ -76,29 +70,3 @@ def diagnose_files(arguments: Diagnose) -> Diagnosed:
     page = write(arguments.out, written)
     write_json(arguments.out / DIAGNOSIS, written)
     return Diagnosed(found, page, given.left_out)
-
-
-def _landscape(arguments: Diagnose) -> "NetworkLandscape":
-    """The user's network on the user's data, where a pass through each kind of them has worked.
-
-    Raises:
-        ValueError: it is none, or one of the user's functions raises.
-    """
-    from nwedge.landscapes.networks.network import PredictiveNetwork
-    from nwedge.landscapes.networks.own import own_network
-
-    try:
-        landscape = own_network(
-            arguments.network,
-            (arguments.data, ()),
-            loss=arguments.loss,
-            predict=arguments.predict,
-            batch_norm=arguments.batch_norm or "recompute",
-            device=arguments.device,
-        )
-        if isinstance(landscape, PredictiveNetwork) and landscape.held_out is not None:
-            landscape.held_out.predict(landscape.point(landscape.model)[None])
-    except Exception as error:  # the functions are the user's: they may raise anything
-        refused = isinstance(error, ValueError | TypeError)
-        raise ValueError(f"{arguments.network} on {arguments.data}: {error if refused else one_line(error)}") from error
-    return landscape

@@ -20,12 +20,13 @@ class Landscape(Protocol):
 
     A landscape may also offer `gradient(points)`, `loss_and_gradient(points)` and `hvp(points, vectors)`; the free
     functions of this module use them when present, and the rest of the package calls only the free functions. A view
-    whose expectation is not `loss` (dropout) declares `unbiased = False`. Landscapes on finite data may offer
-    `epoch(generator)`, an iterable of views that partition the data into batches of equal size, and what `Separable`
-    names. One whose `loss` may be differentiated twice on a graph that is kept, for many products with one Hessian,
-    declares `vectors_at_once`: how many vectors may share a backward pass by vmap, or 1 where that does not work or
-    pay. One that knows the sum of its Hessians at several points offers `hessian_sum(points)`, a function from vectors
-    to their products with it.
+    whose expectation is not `loss` (dropout) declares `unbiased = False`. `units` are those of the loss, "1" where it
+    has no such attribute. Networks offer `filters`, the `geometry.Filters` of their weights. Landscapes on finite data
+    may offer `epoch(generator)`, an iterable of views that partition the data into batches of equal size, and what
+    `Separable` names. One whose `loss` may be differentiated twice on a graph that is kept, for many products with one
+    Hessian, declares `vectors_at_once`: how many vectors may share a backward pass by vmap, or 1 where that does not
+    work or pay. One that knows the sum of its Hessians at several points offers `hessian_sum(points)`, a function from
+    vectors to their products with it.
     """
 
     dim: int

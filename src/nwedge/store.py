@@ -91,11 +91,7 @@ class Store:
             WEIGHTS: self._write_weights(task, result.weights) if result.weights else "",
         }
         dataset.attrs[CHECKSUM] = _checksum(dataset)
-        with whole(self.path(task)) as temporary, _said(self.path(task)):
-            dataset.to_netcdf(temporary, engine="netcdf4", encoding=dict.fromkeys(dataset.variables, _AS_IT_IS))
-            if _checksum(_load(temporary)) != dataset.attrs[CHECKSUM]:
-                raise ValueError("the result cannot be stored: NetCDF does not give back what was written")
-            _seal(temporary)
+        _write(self.path(task), dataset)
 
     def read(self, task: TaskSpec) -> Result:
         """The stored result, verified.
@@ -130,8 +126,7 @@ class Store:
     def _dataset(self, task: TaskSpec) -> tuple[xr.Dataset, dict[str, Any]]:
         """The verified dataset without the store's attributes, and those attributes."""
         path = self.path(task)
-        _check_seal(path)
-        dataset = _load(path)
+        dataset = read_dataset(path)
         ours = {name: dataset.attrs[name] for name in (SPEC, PROVENANCE, WEIGHTS, CHECKSUM)}
         if ours[CHECKSUM] != _checksum(dataset):
             raise CorruptResult(f"{path} is damaged: its content does not match its checksum")
@@ -146,6 +141,32 @@ class Store:
             raise CorruptResult(f"{path} is the result of another task: its spec is not the one its name stands for")
         if ours[WEIGHTS]:
             _check_weights(self.weights_path(task), ours[WEIGHTS])
+
+
+@uninterrupted()
+def write_dataset(path: Path, dataset: xr.Dataset) -> None:
+    """Write a dataset as NetCDF, whole or not at all, with a SHA-256 of the bytes behind them as in a `Store`.
+
+    Args:
+        path: of the file.
+        dataset: variables and coordinates of floats, integers, booleans or strings; attributes of text or numbers.
+
+    Raises:
+        ValueError: a dataset that NetCDF would not give back as it is.
+        StoreError: the file cannot be written.
+    """
+    _write(path, _plain(dataset))
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """The dataset that `write_dataset` wrote.
+
+    Raises:
+        CorruptResult: a file whose bytes are not those that were written.
+        StoreError: the file is missing or may not be read.
+    """
+    _check_seal(path)
+    return _load(path)
 
 
 HDF = "HDF error"
@@ -165,6 +186,14 @@ def _said(path: Path) -> Iterator[None]:
         if HDF not in str(error):
             raise
         raise StoreError(f"cannot write {path}: {error}; is the disk full?") from error
+
+
+def _write(path: Path, dataset: xr.Dataset) -> None:
+    with whole(path) as temporary, _said(path):
+        dataset.to_netcdf(temporary, engine="netcdf4", encoding=dict.fromkeys(dataset.variables, _AS_IT_IS))
+        if _checksum(_load(temporary)) != _checksum(dataset):
+            raise ValueError("the result cannot be stored: NetCDF does not give back what was written")
+        _seal(temporary)
 
 
 @uninterrupted()

@@ -16,7 +16,7 @@ from nwedge.diagnosis.diagnosis import Checkpoint, Diagnosis, Measured, Plane, P
 from nwedge.diagnosis.options import Options
 from nwedge.diagnosis.pairs import angles, lines, sampled_losses
 from nwedge.diagnosis.records import Scores, halves, scores
-from nwedge.geometry import Plane as Axes
+from nwedge.geometry import NoPlaneError, plane_through
 from nwedge.landscape import evaluate
 from nwedge.landscapes.networks.batch_norm import running_statistics
 from nwedge.landscapes.networks.network import NetworkLandscape, PredictiveNetwork
@@ -33,8 +33,6 @@ DIRECTIONS, EXAMPLES = 16, 500
 """Random directions of a width, and the training examples that widths and curvatures see at most."""
 THRESHOLDS, PRODUCTS = (0.01, 0.1, 1.0), 64
 """Curvatures above which directions are short, and the Hessian products that the count of each checkpoint takes."""
-FLAT = 1e-3
-"""The sine of the angle between two lines below which they are taken for one."""
 SIDE, MARGIN = 25, 0.25
 """Points of a side of the plane through three checkpoints, and how far it goes beyond them, in shares of its extent."""
 THREE = 3
@@ -225,18 +223,16 @@ def _plane(
     if len(three) < THREE:
         return None
     a, b, c = (points[place] for place in three)
-    first, second = b - a, c - a
-    u = first / first.norm()
-    v = second - (second @ u) * u
-    if v.norm() < FLAT * second.norm():
+    try:
+        axes = plane_through(a, b, c)
+    except NoPlaneError:
         return None
-    v = v / v.norm()
-    corners = torch.stack([torch.stack([(p - a) @ u, (p - a) @ v]) for p in (a, b, c)])
+    corners = torch.stack([a - a, b - a, c - a]) @ axes.axes.T
     low, high = corners.min(0).values, corners.max(0).values
     margin = MARGIN * (high - low)
     x, y = (torch.linspace(float(s), float(e), SIDE).to(a) for s, e in zip(low - margin, high + margin, strict=True))
     grid = torch.stack([x.repeat(SIDE), y.repeat_interleave(SIDE)], 1)
-    losses = evaluate(restrict(_few(landscape, seed), Axes(u, v), a), grid).view(SIDE, SIDE)
+    losses = evaluate(restrict(_few(landscape, seed), axes, a), grid).view(SIDE, SIDE)
     found = (tensor.double().cpu().numpy() for tensor in (corners, x, y, losses))
     return Plane([names[place] for place in three], *found)
 

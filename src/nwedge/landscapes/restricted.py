@@ -39,7 +39,8 @@ class RestrictedLandscape:
         _check_fit(landscape, chart, origin)
         self.landscape, self.chart, self.origin = landscape, chart, origin
         self.dim, self.dtype, self.device = chart.dim, chart.dtype, landscape.device
-        self.unbiased = getattr(landscape, "unbiased", True)
+        self.unbiased, self.units = getattr(landscape, "unbiased", True), getattr(landscape, "units", "1")
+        self.recomputes = getattr(landscape, "recomputes", False)
 
     def embed(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch ambient"]:
         """The points of the whole landscape at these coordinates, shape (batch, ambient)."""

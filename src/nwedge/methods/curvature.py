@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
-from nwedge._checks import check_choice, check_integer, check_points, check_positive
+from nwedge._checks import check_choice, check_integer, check_point, check_points, check_positive
 from nwedge._random import normal
 from nwedge.landscape import ELEMENTS_AT_ONCE, Landscape, hvp
 from nwedge.methods.kept_graph import KeptGraph, keep_graph
@@ -289,9 +289,6 @@ def _blocks(landscape: Landscape, generator: Generator) -> list[Landscape]:
 
 
 def _check_point(landscape: Landscape, point: Tensor) -> None:
-    if not isinstance(point, Tensor) or point.ndim != 1:
-        came = tuple(point.shape) if isinstance(point, Tensor) else type(point).__name__
-        raise ValueError(f"point must be a tensor of shape ({landscape.dim},), without a batch axis; got {came}")
-    check_points(landscape, point[None], "point")
+    check_point(landscape, point)
     if not bool(point.isfinite().all()):
         raise ValueError("point must be finite; it holds NaN or infinity: load its weights anew")

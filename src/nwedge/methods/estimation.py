@@ -1,5 +1,6 @@
 """Losses with known error, from as few examples as each point needs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,7 @@ def estimate(
     tolerance: float,
     floor: float,
     generator: Generator,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Estimate:
     """The losses of many points, each from as few examples as its standard error allows.
 
@@ -76,6 +78,7 @@ def estimate(
         tolerance: of the standard error, relative to the loss.
         floor: the loss below which the tolerance is relative to the floor.
         generator: of the permutation and the anchors.
+        progress: called with the number of points that are done and of all, after every prefix.
 
     Raises:
         TypeError: a landscape that is not on finite data.
@@ -114,6 +117,8 @@ def estimate(
         examples[rows] = fit.count
         near = errors[rows] <= allowed(losses[rows], tolerance, floor)
         rows = rows[~near & losses[rows].isfinite()]
+        if progress is not None:
+            progress(len(points) - len(rows) if fit.count < total else len(points), len(points))
     return Estimate(losses.to(points.dtype), errors.to(points.dtype), examples)
 
 

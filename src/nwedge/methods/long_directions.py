@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Generator, Tensor
 
 from nwedge._checks import check_integer, check_positive
@@ -13,6 +11,7 @@ from nwedge._random import normal
 from nwedge.landscape import Landscape
 from nwedge.landscapes.wedges import WedgeLandscape
 from nwedge.methods.curvature import SMALL, SmoothedHessian
+from nwedge.methods.eigenvectors import Eigenvectors, largest_eigenvectors
 
 FIRST, MOST = 16, 512
 """Eigenvectors that are sought at first, and at most, where the dimension is too large for all of them."""
@@ -96,21 +95,12 @@ def _short_directions(hessian: SmoothedHessian, threshold: float, generator: Gen
         values, vectors = torch.linalg.eigh(hessian.matrix())
         return vectors.T[values > threshold].to(landscape.device, landscape.dtype), False
 
-    def product(vector: np.ndarray) -> np.ndarray:
-        row = torch.from_numpy(np.ascontiguousarray(vector.reshape(1, -1))).to(landscape.device, landscape.dtype)
-        return hessian.products(row)[0].double().cpu().numpy()
-
-    operator = LinearOperator((hessian.dim, hessian.dim), matvec=product, dtype=np.float64)  # pyright: ignore[reportCallIssue]
-    start = normal((hessian.dim,), generator, dtype=torch.float64, device=torch.device("cpu")).numpy()
-
-    def largest(count: int) -> tuple[np.ndarray, np.ndarray]:
-        values, vectors = eigsh(operator, k=count, which="LA", v0=start, tol=RESIDUAL)  # pyright: ignore
-        return np.asarray(values), np.asarray(vectors)
+    def largest(count: int) -> Eigenvectors:
+        return largest_eigenvectors(hessian, count, tolerance=RESIDUAL, generator=generator)
 
     count = FIRST
-    values, vectors = largest(count)
-    while values.min() > threshold and count < MOST:
+    found = largest(count)
+    while found.values.min() > threshold and count < MOST:
         count *= 2
-        values, vectors = largest(count)
-    rows = torch.from_numpy(np.ascontiguousarray(vectors.T[values > threshold]))
-    return rows.to(landscape.device, landscape.dtype), bool(values.min() > threshold)
+        found = largest(count)
+    return found.vectors[found.values > threshold], bool(found.values.min() > threshold)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
-from nwedge._checks import check_points, check_positive
+from nwedge._checks import check_point, check_positive
 from nwedge._random import derive, normal
 from nwedge.landscape import Landscape, hvp
 
@@ -34,10 +34,7 @@ def edge_of_stability(
         ValueError, TypeError: a point that is not the landscape's or where the Hessian is not finite, or numbers out of
             range.
     """
-    if not isinstance(point, Tensor) or point.ndim != 1:
-        came = tuple(point.shape) if isinstance(point, Tensor) else type(point).__name__
-        raise ValueError(f"point must be a tensor of shape ({landscape.dim},), without a batch axis; got {came}")
-    check_points(landscape, point[None], "point")
+    check_point(landscape, point)
     check_positive("tolerance", tolerance)
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum must be at least 0 and below 1; got {momentum}")

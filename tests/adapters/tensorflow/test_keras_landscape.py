@@ -12,9 +12,10 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 import nwedge
+from nwedge._checks import check_point
 from nwedge._random import choose
 from nwedge.adapters.tensorflow import KerasLandscape
-from nwedge.adapters.tensorflow.keras import PredictiveKeras, _check_point
+from nwedge.adapters.tensorflow.keras import PredictiveKeras
 
 layers = keras.layers
 X, Y = load_digits(return_X_y=True)
@@ -141,7 +142,7 @@ def test_points_that_do_not_fit_are_refused():
     with pytest.raises(
         ValueError, match=r"point must be a tensor of shape \(385,\), without a batch axis; got \(1, 385\)"
     ):
-        _check_point(landscape, torch.zeros(1, 385))  # the annotations of public functions are checked in tests
+        check_point(landscape, torch.zeros(1, 385))  # the annotations of public functions are checked in tests
     with pytest.raises(TypeError, match=r"point must have dtype torch\.float32"):
         landscape.model(torch.zeros(385, dtype=torch.float64))
     with pytest.raises(ValueError, match=r"points must have shape \(batch, 385\)"):

@@ -11,7 +11,7 @@ from jax import Array
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from nwedge._checks import check_choice, check_indices, check_integer, check_points
+from nwedge._checks import check_choice, check_indices, check_integer, check_point, check_points
 from nwedge._random import choose, draw_seeds, partition
 from nwedge.adapters.foreign import ForeignLandscape
 from nwedge.adapters.jax.bridge import DTYPES, precision, to_jax, to_torch
@@ -25,10 +25,12 @@ from nwedge.adapters.jax.classification import (
     share_right,
 )
 from nwedge.adapters.jax.examples import Examples, hold
+from nwedge.adapters.jax.filters import find_filters
 from nwedge.adapters.jax.initial import Initial
 from nwedge.adapters.jax.minibatch import JaxMinibatch
 from nwedge.adapters.jax.programs import BLOCK, CHUNK, Programs, Seen, rule
 from nwedge.adapters.jax.weights import Weights
+from nwedge.geometry import Filters
 
 
 class JaxLandscape(ForeignLandscape):
@@ -62,6 +64,7 @@ class JaxLandscape(ForeignLandscape):
         device: of points and data: the params'.
         examples: how many examples.
         batch_size: how many a minibatch draws.
+        units: of the loss: "nats" for the default, "1" for another.
 
     Raises:
         TypeError: a leaf of params that is no floating array, named by its place; params of no common dtype; data that
@@ -96,7 +99,7 @@ class JaxLandscape(ForeignLandscape):
             check_integer("chunk", chunk, 1)
         self._weights = weights = Weights(params, dtype)
         self.dim, self.dtype, self.device = weights.dim, weights.dtype, weights.device
-        self._batch_size = batch_size
+        self._batch_size, self.units = batch_size, "1" if loss else "nats"
         self._initial = None if init is None else Initial(init, weights)
         own_loss: Function = loss or cross_entropy(apply_fn)  # pyright: ignore[reportArgumentType]
         with precision(self.dtype):
@@ -199,11 +202,17 @@ class JaxLandscape(ForeignLandscape):
         Raises:
             ValueError, TypeError: a point that does not belong to the landscape.
         """
-        if not isinstance(point, Tensor) or point.ndim != 1:
-            came = tuple(point.shape) if isinstance(point, Tensor) else type(point).__name__
-            raise ValueError(f"point must be a tensor of shape ({self.dim},), without a batch axis; got {came}")
-        check_points(self, point[None], "point")
+        check_point(self, point)
         return self._weights.params(point)
+
+    @property
+    def filters(self) -> Filters:
+        """The filter that each weight of a point belongs to (`find_filters`).
+
+        Raises:
+            ValueError: a leaf of which it is not known.
+        """
+        return find_filters(self._weights.shapes, self.device)
 
     def _losses(self, points: Tensor, indices: Tensor | None = None) -> Tensor:
         return self._programs.mean(self._loss, (points,), self._seen(indices))

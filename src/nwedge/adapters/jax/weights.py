@@ -25,6 +25,7 @@ class Weights:
         dtype: of points.
         home: the leaves' device, in JAX; JAX's default device for arrays of NumPy.
         device: the same in torch.
+        shapes: of the leaves by their places in words.
         unravel: the pytree of a flat array (dim,), for functions that JAX transforms.
 
     Raises:
@@ -44,7 +45,7 @@ class Weights:
         self.home = _one_device(leaves)
         self.device = torch_device(self.home)
         self.given = torch.float64 if any(leaf.dtype == jnp.float64 for _, leaf in leaves) else torch.float32
-        self._shapes = {place: leaf.shape for place, leaf in leaves}
+        self.shapes = {place: leaf.shape for place, leaf in leaves}
         with precision(self.dtype):
             flat, self.unravel = ravel_pytree(self.cast(params))
         self.dim: int = flat.size
@@ -74,16 +75,16 @@ class Weights:
 
     def check_shapes(self, shapes: dict[str, tuple[int, ...]], what: str) -> None:
         """Refuse leaves by place that are not those of `params` (ValueError)."""
-        gone = [f"no {place}" for place in self._shapes if place not in shapes]
-        more = [f"an unexpected {place}" for place in shapes if place not in self._shapes]
+        gone = [f"no {place}" for place in self.shapes if place not in shapes]
+        more = [f"an unexpected {place}" for place in shapes if place not in self.shapes]
         if gone or more:
             raise ValueError(
                 f"{what} must have the leaves of the params that the landscape was made with; got "
                 f"{' and '.join(gone[:1] + more[:1])}"
             )
         for place, shape in shapes.items():
-            if tuple(shape) != tuple(self._shapes[place]):
-                raise ValueError(f"{place} must have shape {tuple(self._shapes[place])}; got {tuple(shape)}")
+            if tuple(shape) != tuple(self.shapes[place]):
+                raise ValueError(f"{place} must have shape {tuple(self.shapes[place])}; got {tuple(shape)}")
 
 
 def floating_leaves(params: Any, what: str) -> list[tuple[str, Any]]:

@@ -40,7 +40,7 @@ def copied(network: KerasNetwork, weights: list[Any], inputs: Any) -> Any:
         try:
             config = keras.saving.serialize_keras_object(model)
             config.pop("compile_config", None)
-            classes = {type(layer).__name__: type(layer) for layer in _layers(model)}
+            classes = {type(layer).__name__: type(layer) for layer in layers_of(model)}
             copy: Any = keras.saving.deserialize_keras_object(config, custom_objects=classes, safe_mode=False)
             if not copy.built:
                 copy(inputs, training=False)
@@ -71,7 +71,7 @@ def _fresh_weights(network: KerasNetwork) -> list[Any]:
     """A fresh value of each trainable variable, from a new layer beside the one that owns it."""
     wanted = {id(variable) for variable in network.variables}
     values: dict[int, Any] = {}
-    for layer in _layers(network.model):
+    for layer in layers_of(network.model):
         own = [variable for variable in layer._trainable_variables if id(variable) in wanted - values.keys()]
         if own:
             fresh = _made_anew(layer)
@@ -112,6 +112,6 @@ def _reseeded(config: Any) -> Any:
     return config
 
 
-def _layers(model: Any) -> list[Any]:
+def layers_of(model: Any) -> list[Any]:
     """The model and all layers in it."""
-    return list(model._flatten_layers(include_self=True, recursive=True))
+    return list(model._flattenlayers_of(include_self=True, recursive=True))

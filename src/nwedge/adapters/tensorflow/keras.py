@@ -9,12 +9,13 @@ import tensorflow as tf
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from nwedge._checks import check_indices, check_integer, check_points
+from nwedge._checks import check_indices, check_integer, check_point, check_points
 from nwedge._random import choose, partition
 from nwedge.adapters.foreign import ForeignLandscape
 from nwedge.adapters.tensorflow.bridge import DTYPES, to_tensorflow, to_torch
 from nwedge.adapters.tensorflow.evaluation import Drawn, Evaluation
 from nwedge.adapters.tensorflow.examples import Examples, hold
+from nwedge.adapters.tensorflow.filters import find_filters
 from nwedge.adapters.tensorflow.initial import copied, draw_initial
 from nwedge.adapters.tensorflow.losses import (
     check_classes,
@@ -25,6 +26,7 @@ from nwedge.adapters.tensorflow.losses import (
     with_labels,
 )
 from nwedge.adapters.tensorflow.network import KerasNetwork, trial
+from nwedge.geometry import Filters
 
 PROBED = 8
 """Examples with which a model and its loss are tried out at construction."""
@@ -110,6 +112,7 @@ class KerasLandscape(_Seen):
         dim: how many trainable weights.
         dtype: of points and losses: the trainable weights'.
         device: of points and data: the trainable weights'.
+        units: of the loss: "nats" for cross-entropies of integer labels, "1" for others.
 
     Raises:
         ValueError, TypeError: another backend, a model that is not built, is random, or has weights that are not
@@ -140,6 +143,7 @@ class KerasLandscape(_Seen):
         if chunk is not None:
             check_integer("chunk", chunk, 1)
         self._batch_size, self._given_loss = batch_size, loss
+        self.units = "nats" if classifies(loss) else "1"
         self._network = KerasNetwork(model)
         with tf.device(self._network.place):
             self._training = hold(train, "training", self._network.dtype)
@@ -254,7 +258,7 @@ class KerasLandscape(_Seen):
         Raises:
             ValueError, TypeError: a point that does not belong to the landscape.
         """
-        _check_point(self, point)
+        check_point(self, point)
         return [weight.numpy().copy() for weight in self._network.unflatten(to_tensorflow(point))]
 
     def model(self, point: Float[Tensor, " dim"]) -> Any:
@@ -265,6 +269,15 @@ class KerasLandscape(_Seen):
                 from its configuration.
         """
         return copied(self._network, self.weights(point), self._probe[0])
+
+    @property
+    def filters(self) -> Filters:
+        """The filter that each weight of a point belongs to (`find_filters`).
+
+        Raises:
+            ValueError: a weight of which it is not known.
+        """
+        return find_filters(self._network, self.device)
 
     def _on(self, examples: Examples) -> "KerasLandscape":
         other = copy.copy(self)
@@ -303,13 +316,6 @@ class PredictiveKeras(KerasLandscape):
         """
         check_points(self, points)
         return self._mean("accuracy", points)
-
-
-def _check_point(landscape: KerasLandscape, point: Tensor) -> None:
-    if not isinstance(point, Tensor) or point.ndim != 1:
-        came = tuple(point.shape) if isinstance(point, Tensor) else type(point).__name__
-        raise ValueError(f"point must be a tensor of shape ({landscape.dim},), without a batch axis; got {came}")
-    check_points(landscape, point[None], "point")
 
 
 def _check_alike(training: Examples, held_out: Examples) -> None:

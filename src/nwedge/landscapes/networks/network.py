@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from nwedge._checks import check_choice, check_indices, check_integer, check_points, check_same_shape
+from nwedge._checks import check_choice, check_indices, check_integer, check_point, check_points, check_same_shape
 from nwedge._random import choose, draw_seeds, partition
 from nwedge.landscape import differentiated
 from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed
@@ -26,6 +26,7 @@ from nwedge.landscapes.networks.curvature import hessian_products
 from nwedge.landscapes.networks.determinism import check_modes
 from nwedge.landscapes.networks.example_losses import OneByOne
 from nwedge.landscapes.networks.examples import Drawn, labels_of
+from nwedge.landscapes.networks.filters import Filters, find_filters
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.initial import draw_initial
 from nwedge.landscapes.networks.minibatch import Minibatch
@@ -46,8 +47,7 @@ class NetworkLandscape:
 
     Args:
         model: any module, in the mode in which it is to be evaluated.
-        train: the training data: (x, y), any tensors with a common first axis in tuples, lists or dicts, a Dataset
-            (collated as by a DataLoader) or a DataLoader.
+        train: (x, y), any tensors with a common first axis in tuples, lists or dicts, a Dataset or a DataLoader.
         held_out: the held-out data, of the same structure.
         loss: loss(model, batch) -> mean over the batch; None: the cross-entropy of model(x) and y for batches (x, y).
         predict: predict(model, batch) -> probabilities (examples, classes); None: softmax(model(x)) with the default
@@ -68,11 +68,9 @@ class NetworkLandscape:
         dim: how many weights.
         dtype: of points and losses.
         device: of points and data.
+        units: of the loss: "nats" for the default, "1" for another.
         examples: how many training examples.
-        batch_size: how many a minibatch draws.
         parameter_shapes: the shape of each parameter by name, in the order of the point.
-        strategy: how points are evaluated.
-        chunk: how many examples are evaluated at once.
 
     Raises:
         ValueError, TypeError: a model that is random or changes in a pass (the layer is named), data that are empty, of
@@ -123,6 +121,7 @@ class NetworkLandscape:
         self._training = self._examples = held("training", train)
         self._held_out = None if held_out is None else held("held-out", held_out)
         self._batch_size = batch_size
+        self.units = "1" if loss else "nats"
         self._own = {name for name, given in (("loss", loss), ("predict", predict)) if given is not None}
         self._evaluate_with(own, strategy, chunk)
 
@@ -320,10 +319,7 @@ class NetworkLandscape:
         Raises:
             ValueError, TypeError: a point that does not belong to the landscape.
         """
-        if not isinstance(point, Tensor) or point.ndim != 1:
-            came = tuple(point.shape) if isinstance(point, Tensor) else type(point).__name__
-            raise ValueError(f"point must be a tensor of shape ({self.dim},), without a batch axis; got {came}")
-        check_points(self, point[None], "point")
+        check_point(self, point)
         module = copy.deepcopy(self._given).to(self.device, self.dtype)
         with torch.no_grad():
             for parameter, weight in zip(module.parameters(), self._network.unflatten(point).values(), strict=True):
@@ -342,6 +338,11 @@ class NetworkLandscape:
             ValueError: a model that cannot be followed.
         """
         return find_permutations(self.pass_of(PROBED), statistics=False)
+
+    @property
+    def filters(self) -> Filters:
+        """The filter that each weight of a point belongs to (`find_filters`)."""
+        return find_filters(self._given, self.device)
 
     def pass_of(self, count: int) -> Pass:
         """A pass through the model, and through its loss and predictions, on the first `count` training examples."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LogNorm, to_rgba
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -262,32 +262,6 @@ def test_a_plane_without_a_number_gives_a_sentence(five, undefined):
     for one in (five["plane"], undefined["plane"]):
         (axes,) = draw(plane.figure, one, ["a", "b", "c"]).axes
         assert texts(axes) == ["the loss is undefined on this plane"]
-
-
-@pytest.mark.parametrize(
-    ("values", "first", "last"),
-    [
-        ([0.011, 0.9], 0.01, 1),
-        ([0.0, 0.02, 3.0], 0.02, 5),
-        ([3e-4, 7.0], 2e-4, 10),
-        ([1e-30, 1.0], 1e-5, 1),
-        ([1e-30, 1.5], 1e-5, 3),
-    ],
-)
-def test_positive_losses_have_levels_at_round_numbers_on_a_logarithmic_scale(values, first, last):
-    levels, norm = plane._levels(np.array(values))
-    assert isinstance(norm, LogNorm)
-    assert 3 <= len(levels) <= plane.MOST
-    assert (np.diff(levels) > 0).all()
-    assert (levels[0], levels[-1]) == (pytest.approx(first), pytest.approx(last))
-
-
-@pytest.mark.parametrize("values", [[0.0, 0.0], [1.0, 1.2], [-1.0, 5.0]])
-def test_other_losses_have_even_levels_that_hold_them(values):
-    levels, norm = plane._levels(np.array(values))
-    assert not isinstance(norm, LogNorm)
-    assert levels[0] <= min(values) <= max(values) <= levels[-1]
-    np.testing.assert_allclose(np.diff(levels), levels[1] - levels[0])
 
 
 # all of them

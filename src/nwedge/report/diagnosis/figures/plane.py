@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from nwedge.report.figures import style
+from nwedge.report.figures.levels import levels, logarithmic, ticks
 
 CAPTION = (
     "The training loss on a plane through three checkpoints, unless chosen of different clusters where there are as "
@@ -18,15 +18,8 @@ CAPTION = (
     "the others, as trained paths show, and one that looks round here may be long in directions that the plane does "
     "not hold. Only some of the training examples are used here."
 )
-DECADES = 5
-"""Of the loss that are shown at most, counted from the highest."""
 THIN = 4
 """The ratio of the two extents beyond which the axes have scales of their own."""
-NARROW = 3
-"""The ratio of highest to lowest loss below which the scale is linear."""
-STEPS = ([1, 2, 5], [1, 3])
-MOST = 16
-"""Levels; the first of the steps is taken that has no more of them."""
 
 
 def figure(plane: Mapping[str, Any], labels: Sequence[str]) -> Figure:
@@ -45,10 +38,11 @@ def figure(plane: Mapping[str, Any], labels: Sequence[str]) -> Figure:
         return found
     if not np.isfinite(loss).all():
         axes.patch.set(hatch="////", edgecolor=style.MUTED)
-    levels, norm = _levels(loss[np.isfinite(loss)])
-    shown = np.ma.masked_invalid(np.clip(loss, levels[0], levels[-1]))
-    filled = axes.contourf(x, y, shown, levels=levels, norm=norm, cmap="viridis")
-    axes.contour(x, y, shown, levels=levels[1:-1], colors="#fefefe", linewidths=0.4, alpha=0.7)
+    known = loss[np.isfinite(loss)]
+    steps, norm = levels(known, logarithmic(known))
+    shown = np.ma.masked_invalid(np.clip(loss, steps[0], steps[-1]))
+    filled = axes.contourf(x, y, shown, levels=steps, norm=norm, cmap="viridis")
+    axes.contour(x, y, shown, levels=steps[1:-1], colors="#fefefe", linewidths=0.4, alpha=0.7)
     for (across, up), label in zip(corners, labels, strict=True):
         axes.plot(across, up, "o", color=style.PAPER, markeredgecolor=style.INK, markersize=7, clip_on=False)
         axes.annotate(
@@ -60,32 +54,7 @@ def figure(plane: Mapping[str, Any], labels: Sequence[str]) -> Figure:
     axes.set_xlabel("distance along the line through two of them")
     axes.set_ylabel("distance from that line")
     bar = found.colorbar(filled, ax=axes, location="bottom", label="training loss (nats)", shrink=0.9, aspect=30)
-    bar.ax.xaxis.set_major_locator(FixedLocator(_ticks(levels)))
+    bar.ax.xaxis.set_major_locator(FixedLocator(ticks(steps)))
     bar.ax.xaxis.set_minor_locator(NullLocator())
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     return found
-
-
-def _levels(values: np.ndarray) -> tuple[np.ndarray, Normalize]:
-    """Where the colours change: at 1, 2 and 5 times powers of ten, or fewer; evenly where a logarithm says nothing."""
-    positive = values[values > 0]
-    low, high = (positive.min(), positive.max()) if positive.size else (0.0, 0.0)
-    if (values < 0).any() or high < NARROW * low or high == 0:
-        levels = np.array(MaxNLocator(8).tick_values(values.min(), values.max() + (values.min() == values.max())))
-        return levels, Normalize(levels[0], levels[-1])
-    low = max(low, high / 10**DECADES)
-    scales = [_between(low, high, steps) for steps in STEPS]
-    levels = next((one for one in scales if len(one) <= MOST), scales[-1])
-    return levels, LogNorm(levels[0], levels[-1])
-
-
-def _between(low: float, high: float, steps: Sequence[int]) -> np.ndarray:
-    """Steps times powers of ten, from the last at most `low` to the first at least `high`."""
-    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    every = np.outer(powers, steps).ravel()
-    return every[(every >= every[every <= low].max()) & (every <= every[every >= high].min())]
-
-
-def _ticks(levels: np.ndarray) -> list[float]:
-    """Some of the levels, few enough to be read."""
-    return levels[:: -(-len(levels) // 6)].tolist()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nwedge import NetworkLandscape
 from nwedge._random import derive
-from nwedge.diagnosis.files import read
+from nwedge.landscapes.networks.files import read
 
 X = torch.randn(60, 4, generator=derive(0))
 Y = (X[:, 0] > 0).long()

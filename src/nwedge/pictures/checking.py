@@ -1,0 +1,132 @@
+"""The self-check of a picture: the loss at a few of its points by a plain loop over the user's own module."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils import _pytree as pytree
+
+from nwedge.landscapes.networks.network import NetworkLandscape
+
+AGREE = 1e-4
+"""The relative difference up to which two evaluations of a loss are one: more than rounding in float32."""
+FLOOR = 0.01
+"""The loss below which differences are relative to the floor: a loss near 0 is rounded absolutely."""
+Function = Callable[[nn.Module, Any], Tensor]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Losses that were evaluated twice.
+
+    Attributes:
+        points: how many there were.
+        difference: the largest one, relative to the loss; infinite where one of the two is finite and the other not.
+    """
+
+    points: int
+    difference: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the two differ by no more than rounding."""
+        return self.difference <= AGREE
+
+    @property
+    def sentence(self) -> str:
+        """What was found."""
+        told = (
+            f"Self-check: at {self.points} points of the picture the loss was evaluated again in a plain loop over your "
+            f"own module; the largest relative difference is {self.difference:.1e}"
+        )
+        return f"{told}." if self.passed else f"{told}, more than rounding ({AGREE:.0e}): do not trust this picture."
+
+
+def compare(shown: Sequence[float], plain: Sequence[float]) -> Check:
+    """The check of losses as they are shown against those of the plain loop."""
+    return Check(len(shown), max(map(_difference, shown, plain)))
+
+
+def plain_losses(
+    landscape: NetworkLandscape,
+    points: Float[Tensor, "batch dim"],
+    loss: Function | None = None,
+    *,
+    held_out: bool = False,
+) -> list[float]:
+    """The loss of the user's module at each point: weights copied in, then one forward pass after another.
+
+    Where BatchNorm is recomputed, its layers first see all training data in training mode, as in
+    `torch.optim.swa_utils.update_bn`. Batches are as large as those of the landscape.
+
+    Args:
+        landscape: the network on its training data.
+        points: shape (batch, dim).
+        loss: the user's loss(model, batch); None is the cross-entropy of (x, y).
+        held_out: of the held-out data.
+    """
+    training = list(_batches(landscape))
+    data = list(_batches(landscape.held_out)) if held_out else training
+    function, found = loss or _cross_entropy, []
+    with torch.no_grad():
+        for point in points:
+            model = _at(landscape, point)
+            if landscape.recomputes:
+                _recompute(model, function, [batch for _, batch in training])
+            total = sum(function(model, batch).double() * size for size, batch in data)
+            found.append(float(total / sum(size for size, _ in data)))
+    return found
+
+
+def all_examples(landscape: NetworkLandscape) -> Any:
+    """The examples of a landscape as one batch."""
+    every = torch.arange(landscape.examples)
+    return landscape.take(every, alone=True).pass_of(landscape.examples).batch
+
+
+def _batches(landscape: NetworkLandscape) -> Iterator[tuple[int, Any]]:
+    """The size of each batch, and the batch."""
+    whole, size = all_examples(landscape), landscape.chunk
+    for start in range(0, landscape.examples, size):
+        stop = min(start + size, landscape.examples)
+        yield stop - start, pytree.tree_map(lambda leaf: leaf[start:stop], whole)  # noqa: B023
+
+
+def _at(landscape: NetworkLandscape, point: Tensor) -> nn.Module:
+    """The user's module with the weights of a point, copied one parameter after another."""
+    model = landscape.model.to(landscape.device, landscape.dtype)
+    start = 0
+    for parameter in model.parameters():
+        stop = start + parameter.numel()
+        parameter.copy_(point[start:stop].view(parameter.shape))
+        start = stop
+    return model
+
+
+def _recompute(model: nn.Module, function: Function, batches: Sequence[Any]) -> None:
+    """The plain average over batches of what each BatchNorm layer sees, then its evaluation mode."""
+    layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None
+        layer.train()
+    for batch in batches:
+        function(model, batch)
+    for layer in layers:
+        layer.eval()
+
+
+def _cross_entropy(model: nn.Module, batch: Any) -> Tensor:
+    x, y = batch
+    return nn.functional.cross_entropy(model(x), y)
+
+
+def _difference(shown: float, plain: float) -> float:
+    if not (math.isfinite(shown) and math.isfinite(plain)):
+        return 0.0 if shown == plain or (math.isnan(shown) and math.isnan(plain)) else math.inf
+    return abs(shown - plain) / max(abs(plain), FLOOR)

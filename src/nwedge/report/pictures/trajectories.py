@@ -1,0 +1,96 @@
+"""The path of a run over a plane: its shadow, and for every checkpoint how far from the plane it really lies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from nwedge.report import words
+from nwedge.report.figures import style
+
+SMALLEST, LARGEST = 3.0, 15.0
+"""Diameters in points of the marks of a checkpoint in the plane and of the one farthest off."""
+MOST = 60
+"""Marks drawn at most; the path goes through all checkpoints."""
+COLOUR = "#d81b60"
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The checkpoints of a trajectory.
+
+    Attributes:
+        places: in the plane, shape (checkpoint, 2).
+        off: distance from the plane, shape (checkpoint,).
+        distance: from the plane's origin.
+        steps: of the training; their number where none is stored.
+        losses: at the checkpoints themselves; None where none are stored.
+        explained: the share of the variance that the two axes hold.
+    """
+
+    places: Float[np.ndarray, "checkpoint 2"]
+    off: Float[np.ndarray, " checkpoint"]
+    distance: Float[np.ndarray, " checkpoint"]
+    steps: np.ndarray
+    losses: Float[np.ndarray, " checkpoint"] | None
+    explained: float
+
+    @property
+    def sizes(self) -> Float[np.ndarray, " checkpoint"]:
+        """The diameter of each checkpoint's mark: it grows evenly with the distance from the plane."""
+        return SMALLEST + (LARGEST - SMALLEST) * self.off / (self.off.max() or 1.0)
+
+    @property
+    def marked(self) -> np.ndarray:
+        """The checkpoints that bear a mark, the first and the last among them."""
+        return np.unique(np.linspace(0, len(self.off) - 1, min(MOST, len(self.off))).round().astype(int))
+
+    @property
+    def sentence(self) -> str:
+        """How much of the path the plane shows."""
+        farthest = int(self.off.argmax())
+        share = self.off[farthest] / self.distance[farthest] if self.distance[farthest] > 0 else 0.0
+        return (
+            f"The plane holds {words.percent(self.explained)} of the variance of {words.count(len(self.off), 'checkpoint')}"
+            f"; the one farthest off lies {words.number(float(self.off[farthest]))} from it, "
+            f"{words.percent(float(share))} of its distance from the plane's origin."
+        )
+
+
+def read(trajectory: xr.Dataset) -> Path:
+    """The path that a trajectory Dataset holds."""
+    steps = trajectory["step"] if "step" in trajectory else np.arange(trajectory.sizes["checkpoint"])
+    return Path(
+        places=np.asarray(trajectory["position"].transpose("checkpoint", "axis").values, dtype=float),
+        off=np.asarray(trajectory["off_plane"].values, dtype=float),
+        distance=np.asarray(trajectory["distance"].values, dtype=float),
+        steps=np.asarray(steps),
+        losses=np.asarray(trajectory["loss"].values, dtype=float) if "loss" in trajectory else None,
+        explained=float(trajectory["explained"].values[:2].sum()),
+    )
+
+
+def draw(axes: Axes, path: Path) -> Mapping[str, Artist]:
+    """Draw the path over a plane; what the legend says of it."""
+    x, y = path.places.T
+    axes.plot(x, y, color=style.PAPER, linewidth=2.6, zorder=4)
+    axes.plot(x, y, color=COLOUR, linewidth=1.2, zorder=4)
+    some = path.marked
+    axes.scatter(x[some], y[some], s=path.sizes[some] ** 2, facecolor="none", edgecolor=style.PAPER, lw=2.2, zorder=5)
+    axes.scatter(x[some], y[some], s=path.sizes[some] ** 2, facecolor="none", edgecolor=COLOUR, lw=1.1, zorder=5)
+    for at, mark, size in ((0, "s", 5), (-1, "*", 10)):
+        axes.plot(x[at], y[at], mark, color=style.INK, markeredgecolor=style.PAPER, markersize=size, zorder=6)
+    entries: dict[str, Artist] = {
+        "first checkpoint": Line2D([], [], color=style.INK, marker="s", linestyle="none", markersize=5),
+        "last checkpoint": Line2D([], [], color=style.INK, marker="*", linestyle="none", markersize=10),
+    }
+    for share in (0.0, 0.5, 1.0):
+        size = SMALLEST + (LARGEST - SMALLEST) * share
+        handle = Line2D([], [], color=COLOUR, marker="o", fillstyle="none", markersize=size, linewidth=1.2)
+        entries[f"{words.number(share * float(path.off.max()))} off the plane"] = handle
+    return entries
