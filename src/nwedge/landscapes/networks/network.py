@@ -281,8 +281,7 @@ class NetworkLandscape:
     def epoch(self, generator: Generator) -> list[Minibatch]:
         """Views on a random partition of the examples into batches of equal size; the mean of their losses is `loss`.
 
-        The size is the largest divisor of the number of examples that is at most `batch_size` and a tenth of them, so
-        that there are at least 10 batches where there are as many examples.
+        The size is the largest divisor of the number of examples up to `batch_size` and a tenth of that number.
         """
         batches = partition(self.examples, self.batch_size, generator).to(self.device)
         seeds = draw_seeds(generator, len(batches)) if self._network.dropouts else []
