@@ -41,8 +41,8 @@ class Check:
     def sentence(self) -> str:
         """What was found."""
         told = (
-            f"Self-check: at {self.points} points of the picture the loss was evaluated again in a plain loop over your "
-            f"own module; the largest relative difference is {self.difference:.1e}"
+            f"Self-check: at {self.points} points of the picture the loss was evaluated again, in a plain loop over "
+            f"your own module; the largest relative difference is {self.difference:.1e}"
         )
         return f"{told}." if self.passed else f"{told}, more than rounding ({AGREE:.0e}): do not trust this picture."
 

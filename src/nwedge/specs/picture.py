@@ -52,7 +52,8 @@ class CutArguments(PictureArguments):
     returns one number a point, as for nwedge.cut."""
     tolerance: float | None = None
     """Losses are evaluated on as few examples as give this standard error, relative to the loss or, where that is below
-    0.1, to 0.1; 0 takes all examples. By default 0.02, or 0 with --loss or with BatchNorm that is recomputed."""
+    0.1, to 0.1; 0 takes all examples. By default 0.02; 0 with --loss, with BatchNorm that is recomputed, or with fewer
+    than 4,096 examples."""
     refine: float | None = None
     """Evaluate closely only where interpolation misses the first metric by more than this, relative to it as above."""
     vtk: bool = False
