@@ -54,7 +54,7 @@ METRIC = "picturing_module:"
         (["line", "a.pt", "--directions", "gradient", "--beside"], {}, "--beside is not for --directions gradient"),
         (["line", "a.pt", "--threshold", "1"], {}, "--threshold is for the wedge model: add --beside"),
         (["line", "a.pt", "--beside", "--threshold", "1e6"], {}, "give a lower --threshold"),
-        (["line", "a.pt", "--vtk"], {}, "--vtk is for planes and trajectories"),
+        (["line", "a.pt", "--vtk"], {}, "unknown flag '--vtk'"),
         (["spectrum", "a.pt", "--thresholds", "0"], {}, "--thresholds must be positive and finite"),
         (["spectrum", "a.pt", "--products", "1"], {}, "--products must be at least 2; got 1"),
         (["line", "normalised.pt", "--tolerance", "0.1"], {"network": "normalised"}, "batch_norm='recompute'"),

@@ -94,7 +94,7 @@ def values_at(
     points: Float[Tensor, "checkpoint dim"],
     names: list[str],
     metrics: Mapping[str, Function | str],
-    progress: Callable[[float], object],
+    progress: Callable[[int], object],
 ) -> xr.Dataset:
     """The metrics at checkpoints, each on all examples: dims checkpoint."""
     wanted = metrics_of(landscape, metrics)
@@ -102,7 +102,7 @@ def values_at(
     for point in points:
         for metric in wanted:
             found[metric.name].append(float(metric(point[None])))
-        progress(1.0)
+        progress(1)
     return xr.Dataset(
         {
             metric.name: ("checkpoint", found[metric.name], {"long_name": metric.long_name, "units": metric.units})
