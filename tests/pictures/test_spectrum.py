@@ -44,7 +44,10 @@ def test_few_eigenvalues_are_found_with_their_numbers(seed, dtype):
     assert found.attrs["dim"] == 50
     assert found["weight"].sum() == pytest.approx(50, rel=1e-5)
     assert (found["eigenvalue"].diff("node") >= 0).all()
-    assert found["count"].values == pytest.approx([10, 4], abs=0.05)
+    for count, error, exact in zip(found["count"].values, found["count_error"].values, (10, 4), strict=True):
+        assert abs(count - exact) <= 3 * error + 0.05
+    if dtype == torch.float64:  # in float32 rounding hides when all different eigenvalues are found
+        assert found["count"].values == pytest.approx([10, 4], abs=0.05)
     assert found["top"].values[0] == pytest.approx(5, rel=1e-4)
     assert calls[-1][0] == found.attrs["products"] <= calls[-1][1]
 

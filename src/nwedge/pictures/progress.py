@@ -18,7 +18,7 @@ class Display:
     """
 
     def __init__(self, console: Console) -> None:
-        self._console, self._what, self._total, self._done = console, "", 1, 0
+        self._console, self._what, self._total, self._done = console, "", 1, 0.0
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -42,7 +42,7 @@ class Display:
 
     def begin(self, what: str, total: int) -> None:
         """Start on something that has so many units of work."""
-        self._what, self._total, self._done = what, total, 0
+        self._what, self._total, self._done = what, total, 0.0
         self._began = self._said = time.monotonic()
         self._bar.reset(self._row, total=total, description=what)
 
