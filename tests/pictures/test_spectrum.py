@@ -28,14 +28,13 @@ class Quadratic:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_few_eigenvalues_are_found_with_their_numbers(seed, dtype):
+def test_few_eigenvalues_are_found_with_their_numbers(seed):
     values = torch.cat([torch.full((4,), 5.0), torch.full((6,), 1.0), torch.full((30,), 0.0), torch.full((10,), -2.0)])
-    landscape = Quadratic(values.to(dtype), seed)
+    landscape = Quadratic(values.double(), seed)
     calls = []
     found = spectrum(
         landscape,
-        torch.ones(50, dtype=dtype),
+        torch.ones(50, dtype=torch.float64),
         [0.5, 2.0],
         products=50,
         generator=torch.Generator().manual_seed(seed),
@@ -44,21 +43,19 @@ def test_few_eigenvalues_are_found_with_their_numbers(seed, dtype):
     assert found.attrs["dim"] == 50
     assert found["weight"].sum() == pytest.approx(50, rel=1e-5)
     assert (found["eigenvalue"].diff("node") >= 0).all()
-    for count, error, exact in zip(found["count"].values, found["count_error"].values, (10, 4), strict=True):
-        assert abs(count - exact) <= 3 * error + 0.05
-    if dtype == torch.float64:  # in float32 rounding hides when all different eigenvalues are found
-        assert found["count"].values == pytest.approx([10, 4], abs=0.05)
+    assert found["count"].values == pytest.approx([10, 4], abs=0.05)
     assert found["top"].values[0] == pytest.approx(5, rel=1e-4)
     assert calls[-1][0] == found.attrs["products"] <= calls[-1][1]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_moments_are_those_of_the_matrix_in_the_mean_over_probes(seed):
-    values = torch.linspace(-1, 4, 200, dtype=torch.float64)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_moments_are_those_of_the_matrix_in_the_mean_over_probes(seed, dtype):
+    values = torch.linspace(-1, 4, 200, dtype=dtype)
     landscape = Quadratic(values, seed)
     found = spectrum(
         landscape,
-        torch.zeros(200, dtype=torch.float64),
+        torch.zeros(200, dtype=dtype),
         [1.0],
         products=160,
         generator=torch.Generator().manual_seed(1),

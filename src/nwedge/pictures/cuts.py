@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from nwedge._random import choose, derive
 from nwedge.landscape import Landscape
-from nwedge.methods.cutting import EVALUATED, cut
+from nwedge.methods.cutting import cut
 from nwedge.methods.grids import Grid
 from nwedge.methods.metrics import Function, metrics_of
 from nwedge.pictures.keeping import Keeper, joined, rows_of
@@ -141,6 +141,6 @@ def chosen(
 
 
 def _evaluated(cut: xr.Dataset) -> Tensor:
-    if EVALUATED in cut:
-        return torch.from_numpy(cut[EVALUATED].values.astype(bool))
+    if "evaluated" in cut:
+        return torch.from_numpy(cut["evaluated"].values.astype(bool))
     return torch.ones(next(iter(cut.data_vars.values())).shape, dtype=torch.bool)
