@@ -12,6 +12,7 @@ from benchmarks.timing import Timing
 
 BENCHMARKS = (
     "networks",
+    "pictures",
     "descent",
     "tunnels",
     "curvature",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nwedge.methods.probes import radial_width as radial_width
     from nwedge.methods.refinement import refine as refine
     from nwedge.methods.sheets import m_tunnel as m_tunnel
+    from nwedge.methods.trajectories import trajectory as trajectory
     from nwedge.methods.tunnels import tunnel as tunnel
     from nwedge.sweeping import sweep_over as sweep_over
     from nwedge.testing import check_landscape as check_landscape
@@ -59,6 +60,7 @@ _HOMES = {
     "restrict": "nwedge.landscapes.restricted",
     "short_directions": "nwedge.methods.curvature",
     "sweep_over": "nwedge.sweeping",
+    "trajectory": "nwedge.methods.trajectories",
     "tunnel": "nwedge.methods.tunnels",
 }
 
