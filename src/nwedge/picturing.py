@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nwedge.landscapes.networks.files import Checkpoints
     from nwedge.landscapes.networks.network import NetworkLandscape
     from nwedge.pictures.checking import Check
-    from nwedge.pictures.keeping import Keeper
+    from nwedge.pictures.keeping import Keeper, remove_parts
     from nwedge.pictures.progress import Display
     from nwedge.pictures.sections import Sections
     from nwedge.report.pictures.picture import Picture
@@ -75,7 +75,7 @@ def draw_picture(arguments: PictureArguments) -> Drawn:
     """
     from nwedge.landscapes.networks.files import read
     from nwedge.pictures.asking import asked, enter
-    from nwedge.pictures.keeping import Keeper
+    from nwedge.pictures.keeping import Keeper, remove_parts
     from nwedge.pictures.progress import Display
     from nwedge.report.pictures.document import write
 
@@ -94,7 +94,7 @@ def draw_picture(arguments: PictureArguments) -> Drawn:
             picture, check = _spectrum(job) if isinstance(arguments, SpectrumPicture) else _cuts(job)
         page = write(arguments.out, picture)
         _write_vtk(arguments, picture)
-        keeper.done()
+        remove_parts(arguments.out)
     return Drawn(page, picture.footer, check, given.left_out if isinstance(arguments, TrajectoryPicture) else ())
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from nwedge import WedgeLandscape
 from nwedge.geometry import Plane
 from nwedge.methods.cutting import cut
-from nwedge.pictures.keeping import LEAST, MOST, PARTS, Keeper, joined, rows_of
+from nwedge.pictures.keeping import LEAST, MOST, PARTS, Keeper, joined, remove_parts, rows_of
 from nwedge.store import read_dataset
 
 
@@ -55,7 +55,7 @@ def test_what_is_kept_is_not_computed_again(tmp_path):
     assert keeper.part("x", lambda: numbers(2.0))["x"][0] == 2.0
     assert keeper.has_part("x")
     assert read_dataset(tmp_path / PARTS / "x.nc")["x"][0] == 2.0
-    keeper.done()
+    remove_parts(tmp_path)
     assert not keeper.has_part("x")
     assert not (tmp_path / PARTS).exists()
 
