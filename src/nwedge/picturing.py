@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nwedge.landscapes.networks.files import Checkpoints
     from nwedge.landscapes.networks.network import NetworkLandscape
     from nwedge.pictures.checking import Check
-    from nwedge.pictures.keeping import Keeper, remove_parts
+    from nwedge.pictures.keeping import Keeper
     from nwedge.pictures.progress import Display
     from nwedge.pictures.sections import Sections
     from nwedge.report.pictures.picture import Picture
