@@ -15,7 +15,9 @@ ID = "nwedge_picture"
 """The attribute that says of which picture the numbers are."""
 PARTS = "parts"
 MOST, LEAST = 8, 100
-"""Parts of a cut at most, and points of each at least: a tolerance takes an anchor for a hundred points at once."""
+"""Parts of a cut at most, and points of each at least."""
+LEAST_ESTIMATED = 600
+"""Points of each at least where losses are estimated: points that are estimated at once learn from one another."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,12 @@ def remove_parts(directory: Path) -> None:
             raise StoreError(f"cannot remove {folder}: {error.strerror}") from error
 
 
-def rows_of(sizes: Sequence[int]) -> list[slice]:
-    """The rows of a grid, along its first axis, that each part holds: at most 8 parts, of at least 100 points each."""
+def rows_of(sizes: Sequence[int], least: int = LEAST) -> list[slice]:
+    """The rows of a grid, along its first axis, that each part holds: at most 8 parts, of at least so many points."""
     count, across = sizes[0], 1
     for size in sizes[1:]:
         across *= size
-    rows = max(-(-count // MOST), -(-LEAST // across))
+    rows = max(-(-count // MOST), -(-least // across))
     return [slice(start, min(start + rows, count)) for start in range(0, count, rows)]
 
 
