@@ -14,7 +14,7 @@ from nwedge import __version__
 from nwedge._files import StoreError, read_json, remove, there, write_json
 from nwedge.landscapes.networks.network import NetworkLandscape
 from nwedge.pictures.checking import all_examples
-from nwedge.pictures.keeping import remove_parts
+from nwedge.pictures.keeping import PARTS, remove_parts
 from nwedge.specs.picture import PictureArguments
 from nwedge.specs.references import digest
 
@@ -75,7 +75,7 @@ def enter(directory: Path, spec: Mapping[str, Any], *, overwrite: bool, first: b
     """Make a directory that of a picture.
 
     Raises:
-        StoreError: another process draws there, or it holds another picture that is not to be overwritten.
+        StoreError: another process draws there, or it holds numbers of another picture that is not to be overwritten.
     """
     if not first:
         raise StoreError(f"another process draws in {directory}: wait for it, or give another directory")
@@ -85,7 +85,7 @@ def enter(directory: Path, spec: Mapping[str, Any], *, overwrite: bool, first: b
         earlier = earlier if isinstance(earlier, dict) else {}
         if earlier.get("id") == spec["id"]:
             return
-        if not overwrite:
+        if not overwrite and _has_numbers(directory):
             raise StoreError(
                 f"{directory} holds another picture ({_differing(earlier, spec)} differ): give another --out, or "
                 "--overwrite to delete it"
@@ -100,6 +100,12 @@ def clear(directory: Path) -> None:
     for pattern in WRITTEN:
         for path in directory.glob(pattern):
             remove(path)
+
+
+def _has_numbers(directory: Path) -> bool:
+    """Whether a picture has come so far that something would be lost."""
+    patterns = (*WRITTEN[: -len(PAGES)], *PAGES[:-1], f"{PARTS}/*.nc")
+    return any(True for pattern in patterns for _ in directory.glob(pattern))
 
 
 def _differing(earlier: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
