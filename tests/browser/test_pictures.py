@@ -3,9 +3,9 @@
 import dataclasses
 
 import pytest
+from tests.report.pictures.conftest import cut, made
 
 from nwedge.report.pictures.document import write
-from tests.report.pictures.conftest import cut, made
 
 PICTURES = {
     "line": made("line", metrics=("loss", "held_out_loss", "accuracy"), error=True, nan=2),
@@ -51,8 +51,8 @@ def test_a_phone_shows_it_without_scrolling_sideways_in_letters_that_can_be_read
     page.set_viewport_size(phone)
     opened(page, pages[kind])
     assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
-    sizes = page.evaluate(
-        "[...document.querySelectorAll('p, li, button, select, figcaption, td')].map(e => parseFloat(getComputedStyle(e).fontSize))"
+    sizes = page.locator("p, li, button, select, figcaption, td").evaluate_all(
+        "all => all.map(one => parseFloat(getComputedStyle(one).fontSize))"
     )
     assert min(sizes) >= 12
     box = page.locator("#drawn").bounding_box()

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tests.report.diagnosis.conftest import made
 
 from nwedge.report.diagnosis.document import write
-from tests.report.diagnosis.conftest import made
 
 KEPT = Path(__file__).parents[2] / "docs" / "results" / "digits" / "report.html"
 

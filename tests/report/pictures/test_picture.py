@@ -30,7 +30,7 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence(make, kind, changes, told
 def test_a_cut_of_another_dimension_is_refused_with_a_way_out(make, make_cut):
     with pytest.raises(ValueError, match=r"the cut 'x' of a plane .* got c0, c1, c2: write it by write_vti"):
         dataclasses.replace(make("plane"), cuts={"x": make_cut(3)})
-    with pytest.raises(ValueError, match="the cut 'x' of a line .* got c0, c1$"):
+    with pytest.raises(ValueError, match=r"the cut 'x' of a line .* got c0, c1$"):
         dataclasses.replace(make("line"), cuts={"x": make_cut(2)})
     with pytest.raises(ValueError, match="must have coordinates"):
         dataclasses.replace(make("line"), cuts={"x": make_cut(1).drop_vars("c0")})

@@ -87,13 +87,14 @@ def test_undefined_values_are_hatched_and_counted_in_the_legend(make):
     assert "undefined throughout" in words(drawn(make("plane", nan=143)))
 
 
-def test_orthogonal_distances_have_one_scale_and_others_are_told(make):
+def test_distances_have_one_scale_and_an_oblique_angle_or_other_coordinates_are_told(make):
     assert drawn(make("plane")).axes[0].get_aspect() == 1.0
     oblique = drawn(make("plane", angle=60.0))
-    assert oblique.axes[0].get_aspect() == "auto"
+    assert oblique.axes[0].get_aspect() == 1.0
     assert "axes at 60.0°, drawn as if orthogonal" in words(oblique)
     cut = next(iter(make("plane").cuts.values())).drop_vars(["distance0", "distance1"])
     plain = drawn(dataclasses.replace(make("plane"), cuts={"a": cut}))
+    assert plain.axes[0].get_aspect() == "auto"
     assert "shapes are not those in weight space" in words(plain)
     assert "chart coordinate" in plain.axes[0].get_xlabel()
 

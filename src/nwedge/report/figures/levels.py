@@ -22,7 +22,7 @@ def logarithmic(values: np.ndarray) -> bool:
 
 
 def floor(values: np.ndarray) -> float:
-    """The least value that a logarithmic scale shows, of finite values of which one is positive; lower are put there."""
+    """The least value that a logarithmic scale shows, of finite values of which one is positive."""
     positive = values[values > 0]
     return float(max(positive.min(), positive.max() / 10**DECADES))
 

@@ -34,8 +34,8 @@ def quantity(view: View) -> str:
 
 
 def equal(panel: Panel) -> bool:
-    """Whether both axes have one scale: they are orthogonal, in weight-space distances, and about as long."""
-    if not panel.distances or not panel.orthogonal:
+    """Whether both axes have one scale: they are weight-space distances, and about as long."""
+    if not panel.distances:
         return False
     across, up = (float(axis[-1] - axis[0]) for axis in panel.places)
     return min(across, up) > 0 and 1 / THIN <= up / across <= THIN
@@ -44,7 +44,7 @@ def equal(panel: Panel) -> bool:
 def told(view: View) -> str:
     """What must be known of a plane's axes that the picture does not show; empty where nothing."""
     panel = view.panels[0]
-    if len(panel.places) < 2 or equal(panel):
+    if len(panel.places) < 2:
         return ""
     if not panel.distances:
         return "axes in chart coordinates: shapes are not those in weight space"
@@ -52,7 +52,7 @@ def told(view: View) -> str:
         return "the angle of the axes is unknown"
     if not panel.orthogonal:
         return f"axes at {words.degrees(panel.angle)}, drawn as if orthogonal"
-    return "axes with scales of their own"
+    return "" if equal(panel) else "axes with scales of their own"
 
 
 def sentences(view: View, log: bool) -> list[str]:

@@ -11,6 +11,9 @@ from nwedge.report.figures import style
 from nwedge.report.pictures.panels import Panel
 from nwedge.report.pictures.picture import Picture
 
+HALO = ", ".join(f"{style.PAPER} {right}px {down}px 2px" for right, down in ((1, 0), (-1, 0), (0, 1), (0, -1)))
+"""Around a name on a dark ground."""
+
 
 def value(panel: Panel, at: tuple[int, ...]) -> str:
     """One value with its standard error, in words; whether it is interpolated."""
@@ -44,7 +47,7 @@ def flat_marks(found: Mapping[str, tuple[float, ...]]) -> list[go.Scatter]:
     if not found:
         return []
     x, y = zip(*found.values(), strict=True)
-    return [go.Scatter(x=x, y=y, **_named(found), marker=_marker(10))]
+    return [go.Scatter(x=x, y=y, **_named(found), marker=_marker(10), textfont={"shadow": HALO})]
 
 
 def raised_marks(

@@ -1,4 +1,4 @@
-"""A picture that turns and answers: plotly figures for every way of looking at it, between which the page's buttons go."""
+"""A picture that turns and answers: a plotly figure for every way of looking at it, chosen by the page's buttons."""
 
 import json
 import textwrap
@@ -84,8 +84,8 @@ def _told(view: View, scale: str) -> list[str]:
 
 def heights(values: np.ndarray, view: View, log: bool) -> np.ndarray:
     """Values as drawn: NaN where not finite; on the logarithmic scale the logarithm to base 10, from the floor on."""
-    known = np.where(np.isfinite(values), values, np.nan)
-    return np.log10(np.maximum(known, view.floor)) if log else known
+    drawn = view.drawn(values, log)
+    return np.log10(drawn) if log else drawn
 
 
 def _colours(view: View, log: bool) -> dict[str, Any]:
@@ -160,10 +160,12 @@ def _steps(view: View, log: bool) -> dict[str, Any]:
 def _surface(picture: Picture, view: View, path: trajectories.Path | None, log: bool) -> go.Figure:
     (panel,) = view.panels
     x, y = panel.places
+    drawn = heights(panel.values, view, log)
+    lift = LIFT * float(np.nanmax(drawn) - np.nanmin(drawn)) if panel.finite.size else 0.0
     trace = go.Surface(
         x=x,
         y=y,
-        z=heights(panel.values, view, log).T,
+        z=drawn.T,
         text=hovering.texts(picture, panel).T.tolist(),
         hoverinfo="text",
         colorscale=MAP,
@@ -173,29 +175,27 @@ def _surface(picture: Picture, view: View, path: trajectories.Path | None, log: 
     )
 
     def height(places: Sequence[Sequence[float]]) -> np.ndarray:
-        drawn = heights(np.array([panel.at(place) for place in places]), view, log)
-        return drawn + LIFT * (float(np.nanmax(trace.z)) - float(np.nanmin(trace.z)) if panel.finite.size else 0.0)
+        return heights(np.array([panel.at(place) for place in places]), view, log) + lift
 
     marks = hovering.marks(picture, panel)
     found = go.Figure([trace, *moving.raised(path, height), *hovering.raised_marks(marks, height)])
     across, up = (_wrapped(label) for label in picture.axes)
     bounds = levels(view.values, log)[0] if view.values.size else np.array([0.0, 1.0])
     wide, deep = (float(np.ptp(axis)) or 1.0 for axis in panel.places)
+    small = {"title_font_size": 11, "tickfont_size": 10}
     found.update_scenes(
-        xaxis_title=across,
-        yaxis_title=up,
-        zaxis={"title": _wrapped(panel.described), **_ticks(bounds, log)},
+        xaxis={"title": across, **small},
+        yaxis={"title": up, **small},
+        zaxis={"title": _wrapped(panel.described), **small, **_ticks(bounds, log)},
         aspectmode="manual",
         aspectratio={"x": 1.2, "y": 1.2 * (deep / wide if naming.equal(panel) else 1.0), "z": 0.7},
         camera={"eye": {"x": 1.15, "y": -1.15, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.15}},
     )
     found.update_layout(title=_heading(view))
-    for axis in ("xaxis", "yaxis", "zaxis"):
-        found.layout.scene[axis].update(title_font_size=11, tickfont_size=10)
     return found
 
 
-def _lines(picture: Picture, view: View, path: None, log: bool) -> go.Figure:
+def _lines(picture: Picture, view: View, path: trajectories.Path | None, log: bool) -> go.Figure:
     found = go.Figure(moving.curves(picture, view, log))
     (across,) = _labels(picture, view.panels[0])
     found.update_xaxes(title=across)

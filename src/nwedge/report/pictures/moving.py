@@ -62,22 +62,18 @@ def curves(picture: Picture, view: View, log: bool) -> list[go.Scatter]:
 def _line(picture: Picture, view: View, panel: Panel, dash: str, log: bool) -> list[go.Scatter]:
     colour, places = lines.COLOURS[panel.metric.startswith(HELD_OUT)], panel.places[0]
 
-    def drawn(values: np.ndarray) -> np.ndarray:
-        known = np.where(np.isfinite(values), values, np.nan)
-        return np.maximum(known, view.floor) if log else known
-
     several = len({one.label for one in view.panels}) > 1
     name = f"{panel.quantity}: {panel.label}" if several else panel.quantity
     found = [
         go.Scatter(
-            x=places, y=drawn(panel.values), mode="lines+markers", marker={"size": 4}, name=escape(name),
+            x=places, y=view.drawn(panel.values, log), mode="lines+markers", marker={"size": 4}, name=escape(name),
             line={"color": colour, "width": 2, "dash": dash}, text=hovering.texts(picture, panel).tolist(),
             hoverinfo="text",
         )
     ]  # fmt: skip
     if panel.errors is None:
         return found
-    low, high = drawn(panel.values - panel.errors), drawn(panel.values + panel.errors)
+    low, high = (view.drawn(panel.values + sign * panel.errors, log) for sign in (-1, 1))
     hidden = {"x": places, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     band = f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:], 16)},0.2)"
     return [*found, go.Scatter(y=low, **hidden), go.Scatter(y=high, fill="tonexty", fillcolor=band, **hidden)]
@@ -92,9 +88,9 @@ def stems(spectrum: spectra.Spectrum, log: bool) -> go.Figure:
         if not sizes.size:
             continue
         foot = float(weights.min()) / 3 if log else 0.0
-        gap = np.full_like(sizes, np.nan)
+        feet, gap = np.full_like(weights, foot), np.full_like(sizes, np.nan)
         found.add_scatter(
-            x=np.stack([sizes, sizes, gap], 1).ravel(), y=np.stack([np.full_like(weights, foot), weights, gap], 1).ravel(),
+            x=np.stack([sizes, sizes, gap], 1).ravel(), y=np.stack([feet, weights, gap], 1).ravel(),
             mode="lines", line={"color": colour, "width": 1}, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
         minus = "−" if sign == "negative" else ""

@@ -1,4 +1,4 @@
-"""What a picture's drawings and its table read of the cuts: values by metric, where they lie, and how they are scaled."""
+"""What a picture's drawings and its table read of the cuts: values by metric, where they lie, how they are scaled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -129,6 +129,11 @@ class View:
         """How many finite values lie below the floor, where a logarithmic scale draws them."""
         own = np.concatenate([panel.finite for panel in self.panels])
         return 0 if self.floor is None else int((own < self.floor).sum())
+
+    def drawn(self, values: np.ndarray, log: bool) -> np.ndarray:
+        """Values as drawn: NaN where they are not finite; on a logarithmic scale at least the floor."""
+        known = np.where(np.isfinite(values), values, np.nan)
+        return known if not log or self.floor is None else np.maximum(known, self.floor)
 
     @property
     def nonfinite(self) -> int:

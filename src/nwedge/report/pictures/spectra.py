@@ -68,9 +68,9 @@ class Spectrum:
 
     def counted(self) -> list[str]:
         """One sentence for each threshold."""
-        rows = zip(self.thresholds, self.counts, self.count_errors, strict=True)
+        rows = zip(self.thresholds.tolist(), self.counts.tolist(), self.count_errors.tolist(), strict=True)
         return [
-            f"{words.number(float(count))} ± {words.number(float(error), 2)} eigenvalues above {words.number(float(at))}"
+            f"{words.number(count)} ± {words.number(error, 2)} eigenvalues above {words.number(at)}"
             for at, count, error in rows
         ]
 

@@ -14,7 +14,7 @@ EVEN = 1e-6
 
 
 def write_vti(path: Path, cut: xr.Dataset) -> Path:
-    """Write a cut of two or three dimensions as an image (.vti), or as a rectilinear grid (.vtr) where its steps differ.
+    """Write a cut of two or three dimensions as an image (.vti), or as a rectilinear grid (.vtr) if its steps differ.
 
     The axes are weight-space distances, or chart coordinates where the cut has no distances that grow with them; every
     variable is data of the points, errors and NaN included; the angles of the axes are field data, since the grid is
