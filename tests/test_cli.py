@@ -95,7 +95,7 @@ def test_the_version(capsys):
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [((), "replicate,sweep,diagnose,status,report,claims"), (("status",), "DIR")]
+    ("command", "words"), [((), "replicate,sweep,diagnose,picture,status,report,claims"), (("status",), "DIR")]
 )
 def test_help_goes_to_stdout(capsys, command, words):
     with pytest.raises(SystemExit) as caught:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from nwedge.pictures.checking import Check
     from nwedge.pictures.keeping import Keeper
     from nwedge.pictures.progress import Display
-    from nwedge.pictures.sections import Sections
     from nwedge.report.pictures.picture import Picture
 
 TOLERANCE = 0.02
@@ -75,7 +74,7 @@ def draw_picture(arguments: PictureArguments) -> Drawn:
     """
     from nwedge.landscapes.networks.files import read
     from nwedge.pictures.asking import asked, enter
-    from nwedge.pictures.keeping import Keeper
+    from nwedge.pictures.keeping import Keeper, remove_parts
     from nwedge.pictures.progress import Display
     from nwedge.report.pictures.document import write
 
@@ -94,7 +93,7 @@ def draw_picture(arguments: PictureArguments) -> Drawn:
             picture, check = _spectrum(job) if isinstance(arguments, SpectrumPicture) else _cuts(job)
         page = write(arguments.out, picture)
         _write_vtk(arguments, picture)
-        keeper.done()
+        remove_parts(arguments.out)
     return Drawn(page, picture.footer, check, given.left_out if isinstance(arguments, TrajectoryPicture) else ())
 
 
@@ -206,6 +205,7 @@ def _metrics(arguments: CutArguments) -> dict[str, Any]:
 
 def _cuts(job: _Job) -> "tuple[Picture, Check]":
     from nwedge.pictures import footer
+    from nwedge.pictures.checking import self_check
     from nwedge.pictures.cuts import check_sizes, cut_all, size_of, values_at
     from nwedge.pictures.sections import sections
     from nwedge.report.pictures.picture import Picture
@@ -222,7 +222,8 @@ def _cuts(job: _Job) -> "tuple[Picture, Check]":
     job.display.begin(f"{arguments.kind} of {next(iter(metrics))}", size_of(found.draws))
     cuts = cut_all(landscape, found.draws, arguments, metrics, job.keeper, job.display, tolerance=tolerance)
     model, told = _model(job) if isinstance(arguments, DirectedArguments) and arguments.beside else ({}, [])
-    check, deviations = _check(job, found, cuts)
+    job.display.begin("self-check", 1)
+    check, deviations = self_check(arguments, landscape, found.draws, cuts)
     trajectory = None
     if found.trajectory is not None:
         path = found.trajectory
@@ -279,44 +280,6 @@ def _model(job: _Job) -> "tuple[dict[str, xr.Dataset], list[str]]":
         model.landscape, model.draws, arguments, {"loss": "loss"}, job.keeper, job.display, tolerance=None
     )  # fmt: skip
     return cuts, [model.sentence]
-
-
-def _check(job: _Job, found: "Sections", cuts: "Mapping[str, xr.Dataset]") -> "tuple[Check, list[float]]":
-    """The self-check, and how many standard errors estimates lie off."""
-    import torch
-
-    from nwedge._random import derive
-    from nwedge.landscape import evaluate
-    from nwedge.methods.measuring import ERROR
-    from nwedge.pictures.checking import compare, plain_losses
-    from nwedge.pictures.cuts import chosen
-    from nwedge.specs.references import find
-
-    landscape, arguments = job.landscape, job.arguments
-    places = chosen(found.draws, cuts, derive(arguments.seed, "picture", "check"))
-    points = torch.stack([point for _, _, point in places])
-    own = None if arguments.loss is None else find(arguments.loss)
-    metrics = [name for name in ("loss", "held_out_loss") if name in arguments.metrics] or ["loss"]
-    shown: list[float] = []
-    plain: list[float] = []
-    deviations: list[float] = []
-    job.display.begin("self-check", len(metrics))
-    for metric in metrics:
-        held_out = metric != "loss"
-        loop = plain_losses(landscape, points, own, held_out=held_out)
-        plain += loop
-        estimated = all(f"{metric}{ERROR}" in cut for cut in cuts.values())
-        if metric in arguments.metrics and not estimated:
-            shown += [float(cuts[label][metric].values[place]) for label, place, _ in places]
-        else:
-            shown += evaluate(landscape.held_out if held_out else landscape, points).tolist()
-        if estimated:
-            for exact, (label, place, _) in zip(loop, places, strict=True):
-                error = float(cuts[label][metric + ERROR].values[place])
-                if error > 0:
-                    deviations.append(abs(float(cuts[label][metric].values[place]) - exact) / error)
-        job.display.advance(1)
-    return compare(shown, plain), deviations
 
 
 def _spectrum(job: _Job) -> "tuple[Picture, None]":

@@ -10,17 +10,18 @@ import xarray as xr
 from nwedge import WedgeLandscape
 from nwedge.geometry import Plane
 from nwedge.methods.cutting import cut
-from nwedge.pictures.keeping import LEAST, MOST, PARTS, Keeper, joined, rows_of
+from nwedge.pictures.keeping import LEAST, LEAST_ESTIMATED, MOST, PARTS, Keeper, joined, remove_parts, rows_of
 from nwedge.store import read_dataset
 
 
 @pytest.mark.parametrize("sizes", [(51,), (2, 2), (25, 25), (1000, 7), (3, 1000), (9, 40)])
-def test_parts_cover_all_rows_once(sizes):
-    found = rows_of(sizes)
+@pytest.mark.parametrize("least", [LEAST, LEAST_ESTIMATED])
+def test_parts_cover_all_rows_once(sizes, least):
+    found = rows_of(sizes, least)
     assert [row for part in found for row in range(sizes[0])[part]] == list(range(sizes[0]))
     assert len(found) <= MOST
     across = int(np.prod(sizes[1:]))
-    assert all((part.stop - part.start) * across >= LEAST for part in found[:-1])
+    assert all((part.stop - part.start) * across >= least for part in found[:-1])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -55,7 +56,7 @@ def test_what_is_kept_is_not_computed_again(tmp_path):
     assert keeper.part("x", lambda: numbers(2.0))["x"][0] == 2.0
     assert keeper.has_part("x")
     assert read_dataset(tmp_path / PARTS / "x.nc")["x"][0] == 2.0
-    keeper.done()
+    remove_parts(tmp_path)
     assert not keeper.has_part("x")
     assert not (tmp_path / PARTS).exists()
 

@@ -18,17 +18,16 @@ import time
 import torch
 from pathlib import Path
 from torch import nn
-from nwedge.landscapes.networks import architectures
 from nwedge.landscapes.networks.data import load
 
 def build():
-    return architectures.mlp(64, 10, (16,))
+    return nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
 
 def normalised():
     return nn.Sequential(nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 10)).eval()
 
 def wide():
-    return architectures.mlp(64, 10, (17,))
+    return nn.Sequential(nn.Linear(64, 17), nn.ReLU(), nn.Linear(17, 10))
 
 def data():
     (x, y), (held_x, held_y) = load("digits")

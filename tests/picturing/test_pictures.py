@@ -232,7 +232,9 @@ def test_a_directory_of_another_picture_is_refused_and_may_be_overwritten(draw, 
     assert draw("plane", "a.pt", "--points", "4") == 2
     assert "(the checkpoints differ)" in capsys.readouterr().err
     xr.testing.assert_identical(read(), before)
+    Path("picture/mine.nc").write_text("mine")
     assert draw("line", "a.pt", "--points", "4", "--overwrite") == 0
+    assert Path("picture/mine.nc").read_text() == "mine"
     assert read().sizes == {"c0": 4}
     assert spec()["picture"] == "line"
 

@@ -78,6 +78,11 @@ def test_it(draw, capsys, words, names, sentence):
     assert not Path("picture/picture.html").exists()
 
 
+def test_a_picture_that_was_refused_does_not_stand_in_the_way(draw):
+    assert draw("line", "a.pt", "--metrics", METRIC + "vector") == 2
+    assert draw("line", "a.pt", "--points", "3") == 0
+
+
 def test_a_damaged_checkpoint_is_named(draw, capsys):
     Path("damaged.pt").write_bytes(Path("a.pt").read_bytes()[:100])
     assert draw("line", "damaged.pt") == 2

@@ -3,22 +3,31 @@
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import xarray as xr
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
+from nwedge._random import derive
+from nwedge.landscape import evaluate
 from nwedge.landscapes.networks.network import NetworkLandscape
+from nwedge.methods.measuring import ERROR
+from nwedge.pictures.cuts import chosen
+from nwedge.pictures.sections import Section
+from nwedge.specs.picture import CutArguments
+from nwedge.specs.references import find
 
 AGREE = 1e-4
 """The relative difference up to which two evaluations of a loss are one: more than rounding in float32."""
 FLOOR = 0.01
 """The loss below which differences are relative to the floor: a loss near 0 is rounded absolutely."""
+LOSSES = ("loss", "held_out_loss")
 Function = Callable[[nn.Module, Any], Tensor]
 
 
@@ -47,6 +56,51 @@ class Check:
             f"your own module; the largest relative difference is {self.difference:.1e}"
         )
         return f"{told}." if self.passed else f"{told}, more than rounding ({AGREE:.0e}): do not trust this picture."
+
+
+def self_check(
+    arguments: CutArguments,
+    landscape: NetworkLandscape,
+    draws: Mapping[str, Section],
+    cuts: Mapping[str, xr.Dataset],
+) -> tuple[Check, list[float]]:
+    """The losses of a few points of a picture against the plain loop's, and how far off estimates are.
+
+    Losses that were measured on all examples are checked as they are stored; where they were estimated, those that the
+    landscape now gives on all examples.
+
+    Args:
+        arguments: of the picture.
+        landscape: the network.
+        draws: the sections, by label.
+        cuts: their values, by label.
+
+    Returns:
+        The check, and the distance of each estimate from the loss on all examples, in its standard errors.
+    """
+    places = chosen(draws, cuts, derive(arguments.seed, "picture", "check"))
+    points = torch.stack([point for _, _, point in places])
+    own = None if arguments.loss is None else find(arguments.loss)
+    shown: list[float] = []
+    plain: list[float] = []
+    deviations: list[float] = []
+    for metric in [name for name in LOSSES if name in arguments.metrics] or LOSSES[:1]:
+        held_out = metric != LOSSES[0]
+        loop = plain_losses(landscape, points, own, held_out=held_out)
+        plain += loop
+        stored = [cuts[label].get(metric) for label, _, _ in places]
+        errors = [cuts[label].get(metric + ERROR) for label, _, _ in places]
+        values = [
+            math.nan if one is None else float(one.values[at]) for one, (_, at, _) in zip(stored, places, strict=True)
+        ]
+        if all(one is not None for one in stored) and all(one is None for one in errors):
+            shown += values
+        else:
+            shown += evaluate(landscape.held_out if held_out else landscape, points).tolist()
+        for value, exact, error, (_, at, _) in zip(values, loop, errors, places, strict=True):
+            if error is not None and float(error.values[at]) > 0:
+                deviations.append(abs(value - exact) / float(error.values[at]))
+    return compare(shown, plain), deviations
 
 
 def compare(shown: Sequence[float], plain: Sequence[float]) -> Check:

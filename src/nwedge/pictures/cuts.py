@@ -12,7 +12,7 @@ from nwedge.landscape import Landscape
 from nwedge.methods.cutting import cut
 from nwedge.methods.grids import Grid
 from nwedge.methods.metrics import Function, metrics_of
-from nwedge.pictures.keeping import Keeper, joined, rows_of
+from nwedge.pictures.keeping import LEAST, LEAST_ESTIMATED, Keeper, joined, rows_of
 from nwedge.pictures.progress import Display
 from nwedge.pictures.sections import Section
 from nwedge.specs.picture import CutArguments
@@ -59,7 +59,8 @@ def cut_all(
     def whole(label: str, section: Section) -> xr.Dataset:
         found = []
         sizes = [len(axis) for axis in section.coordinates]
-        pieces = [slice(None)] if arguments.refine is not None else rows_of(sizes)
+        least = LEAST if tolerance is None else LEAST_ESTIMATED
+        pieces = [slice(None)] if arguments.refine is not None else rows_of(sizes, least)
         for number, rows in enumerate(pieces):
             coordinates = [section.coordinates[0][rows], *section.coordinates[1:]]
             units = len(coordinates[0]) * (sizes[1] if len(sizes) > 1 else 1)

@@ -15,7 +15,9 @@ ID = "nwedge_picture"
 """The attribute that says of which picture the numbers are."""
 PARTS = "parts"
 MOST, LEAST = 8, 100
-"""Parts of a cut at most, and points of each at least: a tolerance takes an anchor for a hundred points at once."""
+"""Parts of a cut at most, and points of each at least."""
+LEAST_ESTIMATED = 600
+"""Points of each at least where losses are estimated: points that are estimated at once learn from one another."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,6 @@ class Keeper:
         """Whether a part of this name is kept."""
         return self._kept(self.directory / PARTS / f"{name}.nc") is not None
 
-    def done(self) -> None:
-        """Delete the parts (StoreError if they cannot be deleted)."""
-        folder = self.directory / PARTS
-        if there(folder):
-            try:
-                shutil.rmtree(folder)
-            except OSError as error:
-                raise StoreError(f"cannot remove {folder}: {error.strerror}") from error
-
     def _kept(self, path: Path) -> xr.Dataset | None:
         if there(path):
             with contextlib.suppress(CorruptResult):
@@ -71,12 +64,22 @@ class Keeper:
         return None
 
 
-def rows_of(sizes: Sequence[int]) -> list[slice]:
-    """The rows of a grid, along its first axis, that each part holds: at most 8 parts, of at least 100 points each."""
+def remove_parts(directory: Path) -> None:
+    """Delete the parts that are kept in a directory (StoreError if they cannot be deleted)."""
+    folder = directory / PARTS
+    if there(folder):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise StoreError(f"cannot remove {folder}: {error.strerror}") from error
+
+
+def rows_of(sizes: Sequence[int], least: int = LEAST) -> list[slice]:
+    """The rows of a grid, along its first axis, that each part holds: at most 8 parts, of at least so many points."""
     count, across = sizes[0], 1
     for size in sizes[1:]:
         across *= size
-    rows = max(-(-count // MOST), -(-LEAST // across))
+    rows = max(-(-count // MOST), -(-least // across))
     return [slice(start, min(start + rows, count)) for start in range(0, count, rows)]
 
 
