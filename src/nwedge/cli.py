@@ -236,8 +236,12 @@ def _parse(given: Sequence[str]) -> Any:
         command = command.arguments
     if unknown:
         what = "unknown flag" if unknown[0].startswith("-") else "unexpected argument"
-        raise BadArguments(f"{what} {unknown[0]!r}: `nwedge {type(command).__name__.lower()}` takes {_takes(command)}")
+        raise BadArguments(f"{what} {unknown[0]!r}: `nwedge {_name(command)}` takes {_takes(command)}")
     return command
+
+
+def _name(command: Any) -> str:
+    return f"picture {command.kind}" if isinstance(command, PictureArguments) else type(command).__name__.lower()
 
 
 def _takes(command: Any) -> str:

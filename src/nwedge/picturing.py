@@ -12,6 +12,7 @@ from nwedge._files import check_directory, shared, there
 from nwedge.given import network_of
 from nwedge.specs.picture import (
     METRICS,
+    SLOPES,
     CutArguments,
     DirectedArguments,
     PictureArguments,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.02
 """The standard error of a loss, relative to it, where none is given and few examples can estimate it."""
+MANY = 4096
+"""Examples from which on fewer of them are quicker."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def draw_picture(arguments: PictureArguments) -> Drawn:
     """
     from nwedge.landscapes.networks.files import read
     from nwedge.pictures.asking import asked, enter
-    from nwedge.pictures.keeping import Keeper
+    from nwedge.pictures.keeping import Keeper, remove_parts
     from nwedge.pictures.progress import Display
     from nwedge.report.pictures.document import write
 
@@ -91,7 +94,7 @@ def draw_picture(arguments: PictureArguments) -> Drawn:
             picture, check = _spectrum(job) if isinstance(arguments, SpectrumPicture) else _cuts(job)
         page = write(arguments.out, picture)
         _write_vtk(arguments, picture)
-        keeper.done()
+        remove_parts(arguments.out)
     return Drawn(page, picture.footer, check, given.left_out if isinstance(arguments, TrajectoryPicture) else ())
 
 
@@ -113,6 +116,24 @@ class _Job:
     @property
     def names(self) -> list[str]:
         return list(self.given.names)
+
+    def directions(self, landscape: Any, point: "Tensor", count: int, turn: int) -> "Tensor":
+        """The directions that are asked for; those that the loss points out are kept, as they take long."""
+        import torch
+        import xarray as xr
+
+        from nwedge.pictures.sections import directions
+
+        def found() -> "Tensor":
+            return directions(self.arguments, landscape, point, count, turn)
+
+        if self.arguments.directions not in SLOPES:
+            return found()
+        self.display.begin(f"directions of the {self.arguments.directions}", 1)
+        kept = self.keeper.dataset(
+            "directions", lambda: xr.Dataset({"direction": (("axis", "weight"), found().cpu().numpy())})
+        )
+        return torch.from_numpy(kept["direction"].values).to(landscape.device, landscape.dtype)
 
 
 def _files(arguments: PictureArguments) -> tuple[list[Path], list[float] | None]:
@@ -136,8 +157,8 @@ def _check_given(arguments: PictureArguments, given: "Checkpoints") -> None:
         if len(given.names) < 2:
             why = f": {'; '.join(given.left_out)}" if given.left_out else ""
             raise ValueError(
-                f"a trajectory needs at least 3 checkpoints that differ; got {len(given.names)}{why}: keep more of them "
-                "while the network trains"
+                f"a trajectory needs at least 3 checkpoints that differ; got {len(given.names)}{why}: keep more of "
+                "them while the network trains"
             )
     elif given.left_out:
         raise ValueError(f"a {arguments.kind} goes through all of its checkpoints: {'; '.join(given.left_out)}")
@@ -160,8 +181,9 @@ def _tolerance(arguments: CutArguments, landscape: "NetworkLandscape") -> float:
     """The tolerance, 0 where none is given and it could not be had or would not be quick."""
     if arguments.tolerance is not None:
         return arguments.tolerance
-    loss = {"loss", "held_out_loss"} & set(arguments.metrics)
-    return TOLERANCE if loss and arguments.loss is None and not landscape.recomputes else 0.0
+    losses = {"loss", "held_out_loss"} & set(arguments.metrics)
+    quick = arguments.loss is None and not landscape.recomputes and landscape.examples >= MANY
+    return TOLERANCE if losses and quick else 0.0
 
 
 def _metrics(arguments: CutArguments) -> dict[str, Any]:
@@ -190,7 +212,7 @@ def _cuts(job: _Job) -> "tuple[Picture, Check]":
 
     arguments, landscape, points = job.arguments, job.landscape, job.given.points
     metrics, tolerance = _metrics(arguments), job.settled["tolerance"] or None
-    found = sections(arguments, landscape, points, job.names, steps=job.steps)
+    found = sections(arguments, landscape, points, job.names, steps=job.steps, draw=job.directions)
     check_sizes(found.draws, 3 * len(metrics))
     job.display.begin("checkpoints", len(points))
     values = job.keeper.dataset(

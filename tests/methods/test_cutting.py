@@ -273,6 +273,7 @@ def failing(**changes: Any) -> dict[str, Any]:
         ({"metrics": {"own": lambda own, points: 1.0}}, TypeError, r"'own' must return one number a point.*got float"),
         ({"metrics": {"own": lambda own, points: 1j * points[:, 0]}}, TypeError, "and real; got torch.complex128"),
         ({"metrics": {"c0": evaluate}}, ValueError, "a metric must not be called 'c0'"),
+        ({"metrics": {"loss_error": evaluate}}, ValueError, "a metric must not be called 'loss_error'"),
         ({"metrics": {"two words": evaluate}}, ValueError, "a metric's name must be a word"),
         ({"tolerance": 0.0}, ValueError, "tolerance must be positive"),
         ({"refine": -1.0}, ValueError, "tolerance must be positive"),

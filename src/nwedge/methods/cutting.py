@@ -1,6 +1,6 @@
 """Cuts: what is measured on a grid of coordinates in a chart, with everything that a picture of it has to say."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from nwedge.methods.metrics import Metrics, metrics_of
 from nwedge.methods.refined_grids import refine_grid
 from nwedge.methods.tolerance import check_tolerance
 
-EVALUATED = "evaluated"
 FLOOR = 0.1
 """The value below which tolerances are relative to it, where none is given: of a loss in nats, a small one."""
 
@@ -81,13 +80,12 @@ def cut(
     measure = Measurement(wanted, seen, tolerance, floor, generator or derive(0, "cut"))
     grid = Grid(chart, coordinates, len(measure.columns))
     found = xr.Dataset(coords=_coordinates(grid))
-    _check_names(measure.columns, {*found.coords, EVALUATED})
     if refine is None:
         values, evaluations = measure(grid.coordinates(), progress), len(grid)
     else:
         refined = refine_grid(seen, grid, measure, wanted[0].name, tolerance=refine, floor=floor, progress=progress)
         values, evaluations = refined.values, refined.evaluations
-        found[EVALUATED] = _variable(grid, refined.evaluated, long_name="evaluated, not interpolated")
+        found["evaluated"] = _variable(grid, refined.evaluated, long_name="evaluated, not interpolated")
     for name, (words, units) in measure.columns.items():
         found[name] = _variable(grid, values[name], long_name=words, units=units)
     for metric in wanted:
@@ -121,10 +119,3 @@ def _variable(grid: Grid, values: Tensor, **attributes: str) -> tuple[tuple[str,
 
 def _array(values: Tensor) -> np.ndarray:
     return values.cpu().numpy()
-
-
-def _check_names(columns: Iterable[str], taken: Container[str]) -> None:
-    """Refuse metrics whose names the dataset has for something else (ValueError)."""
-    for name in columns:
-        if name in taken:
-            raise ValueError(f"a metric must not be called '{name}', a name that every cut uses: give it another")

@@ -1,5 +1,6 @@
 """What is measured at points, by name: a loss, an accuracy, or any function of the user's own."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,8 @@ from nwedge.landscape import Landscape, evaluate
 Function = Callable[[Any, Tensor], Tensor]
 """From a landscape and its points (batch, dim) to one number each, (batch,)."""
 Metrics = Sequence[str] | Mapping[str, Function | str]
+TAKEN = re.compile(r"(c|distance)\d+|evaluated|.*_(error|examples)")
+"""Names of what is stored beside metrics."""
 HELD_OUT = "held_out_"
 NAMES = ("loss", "accuracy", "held_out_loss", "held_out_accuracy")
 
@@ -99,6 +102,8 @@ def _known(landscape: Any, name: str) -> Metric:
 def _own(landscape: Any, name: Any, function: Function | str) -> Metric:
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"a metric's name must be a word of letters, digits and underscores; got {name!r}")
+    if TAKEN.fullmatch(name):
+        raise ValueError(f"a metric must not be called '{name}', which is the name of something else: give it another")
     if isinstance(function, str):
         return replace(_known(landscape, function), name=name)
     if not callable(function):

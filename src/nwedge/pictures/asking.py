@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,25 @@ from nwedge import __version__
 from nwedge._files import StoreError, read_json, remove, there, write_json
 from nwedge.landscapes.networks.network import NetworkLandscape
 from nwedge.pictures.checking import all_examples
-from nwedge.pictures.keeping import PARTS
+from nwedge.pictures.keeping import remove_parts
 from nwedge.specs.picture import PictureArguments
 from nwedge.specs.references import digest
 
 SPEC = "picture.json"
-WRITTEN = ("picture.*", "*.nc", "*.vti", "*.vtr", "*.vtp")
-"""What a picture leaves in its directory."""
+PAGES = ("picture.html", "picture.svg", "picture.png", SPEC)
+NUMBERS = (
+    "network",
+    "draw-*",
+    "wedge-model*",
+    "checkpoints",
+    "directions",
+    "short-directions",
+    "spectrum",
+    "trajectory",
+)
+SUFFIXES = (".nc", ".vti", ".vtr", ".vtp")
+WRITTEN = (*(name + suffix for name in NUMBERS for suffix in SUFFIXES), *PAGES)
+"""What a picture leaves in its directory; what says of which picture it is comes last."""
 
 
 def asked(
@@ -84,14 +95,11 @@ def enter(directory: Path, spec: Mapping[str, Any], *, overwrite: bool, first: b
 
 
 def clear(directory: Path) -> None:
-    """Delete what a picture has left in a directory, what says so last (StoreError if it cannot be deleted)."""
-    try:
-        shutil.rmtree(directory / PARTS, ignore_errors=True)
-        found = {path for pattern in WRITTEN for path in directory.glob(pattern)}
-    except OSError as error:
-        raise StoreError(f"cannot clear {directory}: {error.strerror}") from error
-    for path in sorted(found, key=lambda path: path.name == SPEC):
-        remove(path)
+    """Delete what a picture has left in a directory, and nothing else (StoreError if it cannot be deleted)."""
+    remove_parts(directory)
+    for pattern in WRITTEN:
+        for path in directory.glob(pattern):
+            remove(path)
 
 
 def _differing(earlier: Mapping[str, Any], spec: Mapping[str, Any]) -> str:

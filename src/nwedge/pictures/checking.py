@@ -1,6 +1,8 @@
 """The self-check of a picture: the loss at a few of its points by a plain loop over the user's own module."""
 
+import itertools
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,8 +43,8 @@ class Check:
     def sentence(self) -> str:
         """What was found."""
         told = (
-            f"Self-check: at {self.points} points of the picture the loss was evaluated again in a plain loop over your "
-            f"own module; the largest relative difference is {self.difference:.1e}"
+            f"Self-check: at {self.points} points of the picture the loss was evaluated again, in a plain loop over "
+            f"your own module; the largest relative difference is {self.difference:.1e}"
         )
         return f"{told}." if self.passed else f"{told}, more than rounding ({AGREE:.0e}): do not trust this picture."
 
@@ -77,7 +79,7 @@ def plain_losses(
         for point in points:
             model = _at(landscape, point)
             if landscape.recomputes:
-                _recompute(model, function, [batch for _, batch in training])
+                _recompute(model, function, training)
             total = sum(function(model, batch).double() * size for size, batch in data)
             found.append(float(total / sum(size for size, _ in data)))
     return found
@@ -91,10 +93,11 @@ def all_examples(landscape: NetworkLandscape) -> Any:
 
 def _batches(landscape: NetworkLandscape) -> Iterator[tuple[int, Any]]:
     """The size of each batch, and the batch."""
-    whole, size = all_examples(landscape), landscape.chunk
-    for start in range(0, landscape.examples, size):
-        stop = min(start + size, landscape.examples)
-        yield stop - start, pytree.tree_map(lambda leaf: leaf[start:stop], whole)  # noqa: B023
+    whole, total = all_examples(landscape), landscape.examples
+    count = math.ceil(total / landscape.chunk)
+    ends = [total * number // count for number in range(count + 1)]
+    for start, stop in itertools.pairwise(ends):
+        yield stop - start, pytree.tree_map(operator.itemgetter(slice(start, stop)), whole)
 
 
 def _at(landscape: NetworkLandscape, point: Tensor) -> nn.Module:
@@ -108,14 +111,17 @@ def _at(landscape: NetworkLandscape, point: Tensor) -> nn.Module:
     return model
 
 
-def _recompute(model: nn.Module, function: Function, batches: Sequence[Any]) -> None:
-    """The plain average over batches of what each BatchNorm layer sees, then its evaluation mode."""
+def _recompute(model: nn.Module, function: Function, batches: Sequence[tuple[int, Any]]) -> None:
+    """The average over batches, by their sizes, of what each BatchNorm layer sees, then its evaluation mode."""
     layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)]
     for layer in layers:
         layer.reset_running_stats()
-        layer.momentum = None
         layer.train()
-    for batch in batches:
+    seen = 0
+    for size, batch in batches:
+        seen += size
+        for layer in layers:
+            layer.momentum = size / seen
         function(model, batch)
     for layer in layers:
         layer.eval()

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from nwedge._random import choose, derive
 from nwedge.landscape import Landscape
-from nwedge.methods.cutting import EVALUATED, cut
+from nwedge.methods.cutting import cut
 from nwedge.methods.grids import Grid
 from nwedge.methods.metrics import Function, metrics_of
 from nwedge.pictures.keeping import Keeper, joined, rows_of
@@ -94,7 +94,7 @@ def values_at(
     points: Float[Tensor, "checkpoint dim"],
     names: list[str],
     metrics: Mapping[str, Function | str],
-    progress: Callable[[float], object],
+    progress: Callable[[int], object],
 ) -> xr.Dataset:
     """The metrics at checkpoints, each on all examples: dims checkpoint."""
     wanted = metrics_of(landscape, metrics)
@@ -102,7 +102,7 @@ def values_at(
     for point in points:
         for metric in wanted:
             found[metric.name].append(float(metric(point[None])))
-        progress(1.0)
+        progress(1)
     return xr.Dataset(
         {
             metric.name: ("checkpoint", found[metric.name], {"long_name": metric.long_name, "units": metric.units})
@@ -141,6 +141,6 @@ def chosen(
 
 
 def _evaluated(cut: xr.Dataset) -> Tensor:
-    if EVALUATED in cut:
-        return torch.from_numpy(cut[EVALUATED].values.astype(bool))
+    if "evaluated" in cut:
+        return torch.from_numpy(cut["evaluated"].values.astype(bool))
     return torch.ones(next(iter(cut.data_vars.values())).shape, dtype=torch.bool)

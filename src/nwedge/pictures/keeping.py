@@ -53,15 +53,6 @@ class Keeper:
         """Whether a part of this name is kept."""
         return self._kept(self.directory / PARTS / f"{name}.nc") is not None
 
-    def done(self) -> None:
-        """Delete the parts (StoreError if they cannot be deleted)."""
-        folder = self.directory / PARTS
-        if there(folder):
-            try:
-                shutil.rmtree(folder)
-            except OSError as error:
-                raise StoreError(f"cannot remove {folder}: {error.strerror}") from error
-
     def _kept(self, path: Path) -> xr.Dataset | None:
         if there(path):
             with contextlib.suppress(CorruptResult):
@@ -69,6 +60,16 @@ class Keeper:
                 if found.attrs.pop(ID, None) == self.id:
                     return found
         return None
+
+
+def remove_parts(directory: Path) -> None:
+    """Delete the parts that are kept in a directory (StoreError if they cannot be deleted)."""
+    folder = directory / PARTS
+    if there(folder):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise StoreError(f"cannot remove {folder}: {error.strerror}") from error
 
 
 def rows_of(sizes: Sequence[int]) -> list[slice]:

@@ -88,9 +88,9 @@ def beside(
     scaled = "" if smaller == dim else f", in the place of {dim:,} with {counted:,.0f}"
     sentence = (
         f"Beside: a wedge model of {smaller:,} dimensions with {short:,} short ones{scaled}, as the network has "
-        f"{counted:,.4g} ± {error:.2g} eigenvalues above {threshold:g} at the first checkpoint; {WEDGES} wedges, points "
-        "of the same norm, random directions as long as these; its loss is the squared distance to the nearest wedge, "
-        "in no units of the network's: compare shapes, not heights."
+        f"{counted:,.4g} ± {error:.2g} eigenvalues above {threshold:g} at the first checkpoint; {WEDGES} wedges, "
+        "points of the same norm, random directions as long as these; its loss is the squared distance to the nearest "
+        "wedge, in no units of the network's: compare shapes, not heights."
     )
     return Beside(landscape, draws, sentence)
 

@@ -18,7 +18,7 @@ class Display:
     """
 
     def __init__(self, console: Console) -> None:
-        self._console, self._what, self._total, self._done = console, "", 1.0, 0.0
+        self._console, self._what, self._total, self._done = console, "", 1, 0.0
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -40,22 +40,22 @@ class Display:
     ) -> None:
         self._bar.stop()
 
-    def begin(self, what: str, total: float) -> None:
+    def begin(self, what: str, total: int) -> None:
         """Start on something that has so many units of work."""
         self._what, self._total, self._done = what, total, 0.0
         self._began = self._said = time.monotonic()
         self._bar.reset(self._row, total=total, description=what)
 
-    def skip(self, units: float) -> None:
+    def skip(self, units: int) -> None:
         """So many units were done before, and take no time."""
         self._total -= units
         self._bar.update(self._row, total=self._total)
 
-    def step(self, share: float, units: float) -> None:
+    def step(self, share: float, units: int) -> None:
         """So much of the next units is done, a share in [0, 1]."""
         self._show(self._done + share * units)
 
-    def advance(self, units: float) -> None:
+    def advance(self, units: int) -> None:
         """So many units are done, whole."""
         self._done += units
         self._show(self._done)

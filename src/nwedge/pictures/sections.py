@@ -211,7 +211,7 @@ def _plane_through(
     places = (points - a).double() @ plane.axes.double().T
     section = Section(plane, a, _around(places, _reach(arguments, MARGIN), arguments.points))
     marks = {name: (float(x), float(y)) for name, (x, y) in zip(names, places.tolist(), strict=True)}
-    words = (f"distance from {names[0]} toward {names[1]}", f"distance across, on the side of {names[2]}")
+    words = (f"from {names[0]} toward {names[1]}", f"across, on the side of {names[2]}")
     return Sections({NETWORK: section}, marks, words, f"The plane through {', '.join(names[:2])} and {names[2]}.")
 
 
@@ -220,7 +220,7 @@ def _of_run(arguments: CutArguments, points: Tensor, names: Sequence[str], steps
     places = torch.from_numpy(found.dataset["position"].values)
     section = Section(found.plane, found.origin, _around(places, _reach(arguments, MARGIN), arguments.points))
     axes = tuple(
-        f"distance along principal component {number + 1} ({share:.0%} of the variance)"
+        f"principal component {number + 1} ({share:.0%} of the variance)"
         for number, share in enumerate(found.dataset["explained"].values[:2])
     )
     through = (

@@ -15,6 +15,8 @@ NO_METADATA = {"svg": {"Date": None, "Creator": None, "Format": None, "Type": No
 VARIABLES = {style.INK: "var(--ink)", style.MUTED: "var(--muted)", style.PAPER: "var(--paper)"}
 """The custom properties of the page that take the place of a figure's neutral colours."""
 
+NARROW = 465
+"""The width in pixels up to which a figure fits a phone, where wider ones are scrolled."""
 SMALLEST, LARGEST = 0.75, 1.3
 """The scales below which a figure is scrolled rather than shrunk, and beyond which it is not enlarged."""
 

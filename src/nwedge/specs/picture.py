@@ -52,11 +52,10 @@ class CutArguments(PictureArguments):
     returns one number a point, as for nwedge.cut."""
     tolerance: float | None = None
     """Losses are evaluated on as few examples as give this standard error, relative to the loss or, where that is below
-    0.1, to 0.1; 0 takes all examples. By default 0.02, or 0 with --loss or with BatchNorm that is recomputed."""
+    0.1, to 0.1; 0 takes all examples. By default 0.02; 0 with --loss, with BatchNorm that is recomputed, or with fewer
+    than 4,096 examples."""
     refine: float | None = None
     """Evaluate closely only where interpolation misses the first metric by more than this, relative to it as above."""
-    vtk: bool = False
-    """Write files for ParaView, too (pip install 'nwedge[vtk]')."""
     points: int = 25
     """A side of the grid."""
 
@@ -159,8 +158,6 @@ class LinePicture(DirectedArguments):
         """Refuse more than two checkpoints, and what only one of them can have (ValueError)."""
         super().__post_init__()
         self._check_count(2)
-        if self.vtk:
-            raise ValueError("--vtk is for planes and trajectories: the numbers of a line are in its .nc files")
         if len(self.checkpoints) == 2:
             self._check_through()
 
@@ -175,6 +172,8 @@ class PlanePicture(DirectedArguments):
     """Draw the loss on a plane: along two directions at one checkpoint, through two and along one, or through three."""
 
     kind: ClassVar[str] = "plane"
+    vtk: bool = False
+    """Write files for ParaView, too (pip install 'nwedge[vtk]')."""
 
     def __post_init__(self) -> None:
         """Refuse more than three checkpoints, and directions that span no plane (ValueError)."""
@@ -203,6 +202,8 @@ class TrajectoryPicture(CutArguments):
     kind: ClassVar[str] = "trajectory"
     checkpoints: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="CKPT"), tyro.conf.Positional]
     """Three or more checkpoints in the order of the run, or the folder of a recording."""
+    vtk: bool = False
+    """Write files for ParaView, too (pip install 'nwedge[vtk]')."""
 
 
 @dataclass(frozen=True, kw_only=True)

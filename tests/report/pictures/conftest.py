@@ -97,7 +97,7 @@ def made(kind: str, draws: int = 1, **options) -> Picture:
     cuts = {f"draw {n + 1}": cut(dim, seed=n, **options) for n in range(draws)}
     return Picture(
         f"The loss around a.safetensors: a {kind}",
-        kind,  # pyright: ignore[reportArgumentType]
+        kind,
         cuts=cuts,
         marks={"a": (0.0,) * dim, "b": (0.5,) * dim},
         trajectory=trajectory() if kind == "trajectory" else None,

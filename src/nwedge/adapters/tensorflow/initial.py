@@ -114,4 +114,4 @@ def _reseeded(config: Any) -> Any:
 
 def layers_of(model: Any) -> list[Any]:
     """The model and all layers in it."""
-    return list(model._flattenlayers_of(include_self=True, recursive=True))
+    return list(model._flatten_layers(include_self=True, recursive=True))

@@ -12,8 +12,6 @@ from nwedge.report.diagnosis.figures import accuracies, graph, matrix, plane, wa
 from nwedge.report.diagnosis.reading import Found, read
 
 TEMPLATE = "diagnosis/page.html.j2"
-NARROW = 465
-"""The width in pixels up to which a figure fits a phone, where wider ones are scrolled."""
 
 
 def write(directory: Path, diagnosis: Mapping[str, Any]) -> Path:
@@ -107,5 +105,5 @@ def _inline(name: str, content: bytes, found: Found) -> dict[str, Any]:
         "svg": svg.inline(content, name, label),
         "caption": describing.caption(name, found),
         "label": label.split(":")[0],
-        "wide": svg.width(content) > NARROW,
+        "wide": svg.width(content) > svg.NARROW,
     }

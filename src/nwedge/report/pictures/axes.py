@@ -3,7 +3,7 @@
 import textwrap
 
 from nwedge.report import words
-from nwedge.report.pictures.panels import Panel, View
+from nwedge.report.pictures.panels import HELD_OUT, Panel, View
 from nwedge.report.pictures.picture import Picture
 
 THIN = 4
@@ -22,6 +22,15 @@ def labels(picture: Picture, panel: Panel) -> list[str]:
 def heading(view: View) -> str:
     """The title of a view, in lines that fit a panel."""
     return "\n".join(textwrap.wrap(view.title, CHARACTERS))
+
+
+def quantity(view: View) -> str:
+    """What all lines of a view show, with its units."""
+    first = view.panels[0]
+    if len({panel.metric for panel in view.panels}) == 1:
+        return first.described
+    name = first.metric.removeprefix(HELD_OUT).replace("_", " ")
+    return name if first.units in ("", "1") else f"{name} ({first.units})"
 
 
 def equal(panel: Panel) -> bool:

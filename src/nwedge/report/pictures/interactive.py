@@ -1,6 +1,7 @@
 """A picture that turns and answers: plotly figures for every way of looking at it, between which the page's buttons go."""
 
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from nwedge.report.pictures.picture import Picture
 MAP = "Viridis"
 UNDEFINED = "#d9dce0"
 """What lies behind the contours: it shows where a value is undefined."""
+LIFT = 0.015
+"""By which marks and paths lie above a surface, as a share of its height, so that it does not hide them."""
 LOGARITHMIC, LINEAR = "log", "linear"
 CONTOURS, SURFACE = "contours", "surface"
 
@@ -74,6 +77,8 @@ def _shown(picture: Picture, view: View, path: trajectories.Path | None) -> Show
 
 def _told(view: View, scale: str) -> list[str]:
     said = naming.sentences(view, scale == LOGARITHMIC)
+    if view.nonfinite and view.panels[0].values.ndim == 2:
+        said = [*said, "grey among the contours, a hole in the surface"]
     return said if view.floor is not None else ["no value is positive, so there is no logarithmic scale", *said]
 
 
@@ -89,8 +94,14 @@ def _colours(view: View, log: bool) -> dict[str, Any]:
         return {"cmin": 0.0, "cmax": 1.0}
     bounds, _ = levels(view.values, log)
     drawn = np.log10(bounds) if log else bounds
-    bar: dict[str, Any] = {"title": {"text": view.panels[0].described, "side": "top"}, **_ticks(bounds, log)}
-    bar |= {"orientation": "h", "y": -0.22, "yanchor": "top", "thickness": 14, "len": 0.9}
+    bar: dict[str, Any] = _ticks(bounds, log) | {
+        "orientation": "h",
+        "yref": "container",
+        "y": 0,
+        "yanchor": "bottom",
+        "thickness": 14,
+        "len": 0.9,
+    }
     return {"cmin": float(drawn[0]), "cmax": float(drawn[-1]), "colorbar": bar}
 
 
@@ -116,7 +127,7 @@ def _contours(picture: Picture, view: View, path: trajectories.Path | None, log:
         zmax=colours["cmax"],
         colorbar=colours.get("colorbar"),
         contours=_steps(view, log),
-        line={"width": 0.6, "color": "rgba(255,255,255,0.6)"},
+        line={"width": 0.6, "color": "rgba(255,255,255,0.6)", "smoothing": 0},
         name=view.title,
     )
     marks = hovering.marks(picture, panel)
@@ -127,7 +138,7 @@ def _contours(picture: Picture, view: View, path: trajectories.Path | None, log:
     if naming.equal(panel):
         found.update_yaxes(scaleanchor="x", scaleratio=1, constrain="domain")
         found.update_xaxes(constrain="domain")
-    found.update_layout(plot_bgcolor=UNDEFINED)
+    found.update_layout(plot_bgcolor=UNDEFINED, title=_heading(view))
     return found
 
 
@@ -138,7 +149,12 @@ def _steps(view: View, log: bool) -> dict[str, Any]:
     bounds, _ = levels(view.values, log)
     if log:
         return {"start": float(np.log10(bounds[0])), "end": float(np.log10(bounds[-1])), "size": 1 / 3}
-    return {"start": float(bounds[0]), "end": float(bounds[-1]), "size": float(bounds[1] - bounds[0]), "showlabels": True}
+    return {
+        "start": float(bounds[0]),
+        "end": float(bounds[-1]),
+        "size": float(bounds[1] - bounds[0]),
+        "showlabels": True,
+    }
 
 
 def _surface(picture: Picture, view: View, path: trajectories.Path | None, log: bool) -> go.Figure:
@@ -157,29 +173,33 @@ def _surface(picture: Picture, view: View, path: trajectories.Path | None, log: 
     )
 
     def height(places: Sequence[Sequence[float]]) -> np.ndarray:
-        return heights(np.array([panel.at(place) for place in places]), view, log)
+        drawn = heights(np.array([panel.at(place) for place in places]), view, log)
+        return drawn + LIFT * (float(np.nanmax(trace.z)) - float(np.nanmin(trace.z)) if panel.finite.size else 0.0)
 
     marks = hovering.marks(picture, panel)
     found = go.Figure([trace, *moving.raised(path, height), *hovering.raised_marks(marks, height)])
-    across, up = _labels(picture, panel)
+    across, up = (_wrapped(label) for label in picture.axes)
     bounds = levels(view.values, log)[0] if view.values.size else np.array([0.0, 1.0])
     wide, deep = (float(np.ptp(axis)) or 1.0 for axis in panel.places)
     found.update_scenes(
         xaxis_title=across,
         yaxis_title=up,
-        zaxis={"title": panel.described, **_ticks(bounds, log)},
+        zaxis={"title": _wrapped(panel.described), **_ticks(bounds, log)},
         aspectmode="manual",
         aspectratio={"x": 1.2, "y": 1.2 * (deep / wide if naming.equal(panel) else 1.0), "z": 0.7},
-        camera={"eye": {"x": 1.4, "y": -1.4, "z": 1.0}},
+        camera={"eye": {"x": 1.15, "y": -1.15, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.15}},
     )
+    found.update_layout(title=_heading(view))
+    for axis in ("xaxis", "yaxis", "zaxis"):
+        found.layout.scene[axis].update(title_font_size=11, tickfont_size=10)
     return found
 
 
 def _lines(picture: Picture, view: View, path: None, log: bool) -> go.Figure:
-    found = go.Figure(moving.lines_of(picture, view, log))
+    found = go.Figure(moving.curves(picture, view, log))
     (across,) = _labels(picture, view.panels[0])
     found.update_xaxes(title=across)
-    found.update_yaxes(title=view.panels[0].described, type="log" if log else "linear")
+    found.update_yaxes(title=naming.quantity(view), type="log" if log else "linear")
     for label, coordinates in picture.marks.items():
         (place,) = view.panels[0].place(coordinates)
         found.add_vline(x=place, line={"color": style.MUTED, "dash": "dot", "width": 1}, annotation_text=label)
@@ -199,16 +219,26 @@ def _labels(picture: Picture, panel: Panel) -> list[str]:
     return [label.replace("\n", "<br>") for label in naming.labels(picture, panel)]
 
 
+def _heading(view: View) -> dict[str, Any]:
+    """What the colours are, above a plane."""
+    text = "<br>".join(textwrap.wrap(view.panels[0].described, 44))
+    return {"text": text, "x": 0.02, "xanchor": "left", "y": 0.985, "yanchor": "top", "font": {"size": 14}}
+
+
+def _wrapped(label: str) -> str:
+    return "<br>".join(textwrap.wrap(label, 20))
+
+
 def _plain(found: go.Figure) -> dict[str, Any]:
     """A figure as plotly.js reads it, in the page's style."""
     found.update_layout(
         template="none",
         font={"family": "system-ui, sans-serif", "size": 13, "color": style.INK},
         paper_bgcolor=style.PAPER,
-        margin={"l": 70, "r": 15, "t": 15, "b": 60},
+        margin={"l": 70, "r": 15, "t": 40, "b": 100},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         uirevision="kept",
     )
-    found.update_xaxes(automargin=True)
-    found.update_yaxes(automargin=True)
+    found.update_xaxes(automargin=True, exponentformat="power")
+    found.update_yaxes(automargin=True, exponentformat="power")
     return json.loads(found.to_json() or "{}")

@@ -37,7 +37,7 @@ def draw(axes: Axes, picture: Picture, view: View) -> Mapping[str, Artist]:
         entries |= _undefined(axes, view)
     _marks(axes, picture, view.panels[0])
     axes.set_xlabel(naming.labels(picture, view.panels[0])[0])
-    axes.set_ylabel(_quantity(view))
+    axes.set_ylabel(naming.quantity(view))
     return entries
 
 
@@ -69,7 +69,7 @@ def _metric(axes: Axes, draws: list[Panel], colour: str) -> dict[str, Artist]:
 
 def _undefined(axes: Axes, view: View) -> dict[str, Artist]:
     """A cross at the foot of the panel wherever a value is not finite."""
-    for panel in view.panels:
+    for panel in (panel for panel in view.panels if panel.nonfinite):
         where = panel.places[0][~np.isfinite(panel.values)]
         axes.plot(
             where, np.zeros_like(where), "x", color=style.INK, markersize=5, clip_on=False,
@@ -94,12 +94,3 @@ def _marks(axes: Axes, picture: Picture, panel: Panel) -> None:
 def _gaps(panel: Panel) -> np.ndarray:
     """The values, NaN where they are infinite, too."""
     return np.where(np.isfinite(panel.values), panel.values, np.nan)
-
-
-def _quantity(view: View) -> str:
-    """The vertical axis: the quantity all lines share, with its units."""
-    first = view.panels[0]
-    if len({panel.metric for panel in view.panels}) == 1:
-        return first.described
-    name = first.metric.removeprefix(HELD_OUT).replace("_", " ")
-    return name if first.units in ("", "1") else f"{name} ({first.units})"

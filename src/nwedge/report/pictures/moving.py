@@ -40,14 +40,16 @@ def _path(path: Path, scale: float) -> dict:
         if path.losses is not None:
             text += f"<br>loss at the checkpoint itself {words.number(float(path.losses[number]), 4)}"
         said.append(text)
+    symbols = ["square", *["circle"] * (len(said) - 2), "diamond"]
+    ring = {"color": "rgba(255,255,255,0.6)", "line": {"color": COLOUR, "width": 2}}
     return {
         "mode": "lines+markers", "text": said, "hoverinfo": "text", "name": "checkpoints", "showlegend": False,
         "line": {"color": COLOUR, "width": 2},
-        "marker": {"size": path.sizes * scale, "color": "rgba(255,255,255,0.6)", "line": {"color": COLOUR, "width": 2}},
+        "marker": {"size": path.sizes * scale, "symbol": symbols, **ring},
     }  # fmt: skip
 
 
-def lines_of(picture: Picture, view: View, log: bool) -> list[go.Scatter]:
+def curves(picture: Picture, view: View, log: bool) -> list[go.Scatter]:
     """Every line of a view, with a band of one standard error where it is known."""
     found: list[go.Scatter] = []
     for metric in dict.fromkeys(panel.metric for panel in view.panels):

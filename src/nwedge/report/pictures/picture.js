@@ -16,7 +16,12 @@ const draw = () => {
     button.disabled = !(button.dataset.scale in figure);
   }
   for (const button of buttons("turn")) button.disabled = way !== "surface";
-  return Plotly.react(drawn, structuredClone(figure[scale].data), structuredClone(figure[scale].layout), config);
+  const { data, layout } = structuredClone(figure[scale]);
+  if (layout.scene) {
+    const away = Math.max(1, 560 / drawn.clientWidth), { eye } = layout.scene.camera;
+    for (const axis of Object.keys(eye)) eye[axis] *= away;
+  }
+  return Plotly.react(drawn, data, layout, config);
 };
 const turn = (degrees) => {
   const { eye } = drawn._fullLayout.scene.camera;

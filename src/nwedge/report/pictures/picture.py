@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 import xarray as xr
 
-Kind = Literal["line", "plane", "trajectory", "spectrum"]
 DIMENSIONS = {"line": 1, "plane": 2, "trajectory": 2, "spectrum": 0}
-"""Of the cuts that a picture of each kind shows."""
+"""The kinds of pictures, and of how many dimensions the cuts are that each shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +30,7 @@ class Picture:
     """
 
     title: str
-    kind: Kind
+    kind: str
     cuts: Mapping[str, xr.Dataset] = field(default_factory=dict)
     marks: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     trajectory: xr.Dataset | None = None
@@ -42,8 +40,8 @@ class Picture:
     footer: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"kind must be one of {', '.join(map(repr, get_args(Kind)))}; got {self.kind!r}")
+        if self.kind not in DIMENSIONS:
+            raise ValueError(f"kind must be one of {', '.join(map(repr, DIMENSIONS))}; got {self.kind!r}")
         self._check_parts()
         for label, cut in {**self.cuts, **self.beside}.items():
             self._check_cut(label, cut)

@@ -17,7 +17,7 @@ ACROSS = 3
 """Panels side by side at most."""
 WIDTH, HEIGHT = 3.6, {"line": 2.6, "plane": 4.0, "trajectory": 4.0, "spectrum": 3.2}
 """Inches of a panel."""
-ALONE = 5.2
+ALONE = 4.8
 """Inches across of a single panel."""
 LINE, ENTRY = 0.14, 0.24
 """Inches of a line of the footer, and of a row of the legend."""

@@ -91,6 +91,6 @@ def draw(axes: Axes, path: Path) -> Mapping[str, Artist]:
     }
     for share in (0.0, 0.5, 1.0):
         size = SMALLEST + (LARGEST - SMALLEST) * share
-        handle = Line2D([], [], color=COLOUR, marker="o", fillstyle="none", markersize=size, linewidth=1.2)
+        handle = Line2D([], [], color=COLOUR, marker="o", fillstyle="none", markersize=size, linestyle="none")
         entries[f"{words.number(share * float(path.off.max()))} off the plane"] = handle
     return entries

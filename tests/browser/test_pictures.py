@@ -1,0 +1,154 @@
+"""Pictures as one meets them: opened, switched, turned, on a phone, by the keyboard alone."""
+
+import dataclasses
+
+import pytest
+
+from nwedge.report.pictures.document import write
+from tests.report.pictures.conftest import cut, made
+
+PICTURES = {
+    "line": made("line", metrics=("loss", "held_out_loss", "accuracy"), error=True, nan=2),
+    "plane": dataclasses.replace(
+        made("plane", draws=2, error=True, nan=3), beside={"wedge model": cut(2, seed=9, low=0.0)}
+    ),
+    "trajectory": made("trajectory"),
+    "spectrum": made("spectrum"),
+}
+DRAWN = "#drawn .main-svg"
+SIGNATURE = (
+    "document.getElementById('drawn')._fullData.map(t => [t.type, JSON.stringify(Array.from(t.y ?? []).flat())])"
+)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("pictures")
+    return {name: write(folder / name, picture).as_uri() for name, picture in PICTURES.items()}
+
+
+def opened(page, address):
+    page.goto(address)
+    page.wait_for_selector(DRAWN)
+    return page
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_page_opens_without_an_error_and_has_its_figures_with_a_text(page, pages, kind):
+    opened(page, pages[kind])
+    assert page.title() == PICTURES[kind].title
+    for image in page.query_selector_all("[role=img]"):
+        assert image.is_visible()
+        assert len(image.get_attribute("aria-label")) > 30
+        box = image.bounding_box()
+        assert min(box["width"], box["height"]) > 200
+    assert page.locator("#figure svg path").count() > 10
+    assert page.evaluate(SIGNATURE)
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_phone_shows_it_without_scrolling_sideways_in_letters_that_can_be_read(page, pages, kind, phone):
+    page.set_viewport_size(phone)
+    opened(page, pages[kind])
+    assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('p, li, button, select, figcaption, td')].map(e => parseFloat(getComputedStyle(e).fontSize))"
+    )
+    assert min(sizes) >= 12
+    box = page.locator("#drawn").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= phone["width"]
+    for button in page.query_selector_all("button"):
+        assert button.bounding_box()["height"] >= 32
+
+
+@pytest.mark.parametrize("kind", ["plane", "trajectory"])
+def test_a_plane_becomes_a_surface_and_turns_by_buttons_and_by_dragging(page, pages, kind):
+    opened(page, pages[kind])
+    assert page.evaluate(SIGNATURE)[0][0] == "contour"
+    page.click("button[data-way=surface]")
+    page.wait_for_selector("#drawn canvas")
+    assert page.evaluate(SIGNATURE)[0][0] == "surface"
+    page.wait_for_function("document.getElementById('drawn')._fullLayout.scene._scene?.glplot")
+    page.wait_for_timeout(500)
+    drawn = page.locator("#drawn")
+    before = drawn.screenshot()
+    eye = page.evaluate("document.getElementById('drawn')._fullLayout.scene.camera.eye")
+    page.click("button[data-turn='15']")
+    page.wait_for_timeout(500)
+    turned = page.evaluate("document.getElementById('drawn')._fullLayout.scene.camera.eye")
+    assert turned["x"] ** 2 + turned["y"] ** 2 == pytest.approx(eye["x"] ** 2 + eye["y"] ** 2)
+    assert turned != eye
+    after = drawn.screenshot()
+    assert after != before
+    box = drawn.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 80, y + 20, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert drawn.screenshot() != after
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_the_scale_changes_what_is_drawn_and_the_buttons_say_which_it_is(page, pages, kind):
+    opened(page, pages[kind])
+    before = page.locator("#drawn").screenshot()
+    assert page.get_attribute("button[data-scale=log]", "aria-pressed") == "true"
+    page.click("button[data-scale=linear]")
+    page.wait_for_timeout(300)
+    assert page.get_attribute("button[data-scale=linear]", "aria-pressed") == "true"
+    assert page.get_attribute("button[data-scale=log]", "aria-pressed") == "false"
+    assert page.locator("#drawn").screenshot() != before
+
+
+def test_every_panel_can_be_chosen(page, pages):
+    opened(page, pages["plane"])
+    titles = page.locator("#choice option").all_inner_texts()
+    assert len(titles) == 4
+    seen = set()
+    for number in range(len(titles)):
+        page.select_option("#choice", str(number))
+        page.wait_for_timeout(200)
+        seen.add(page.evaluate("JSON.stringify(document.getElementById('drawn').calcdata[0][0].z)"))
+    assert len(seen) == 4
+
+
+def test_the_pointer_is_told_the_value_with_its_error(page, pages):
+    opened(page, pages["plane"])
+    box = page.locator("#drawn .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.45)
+    page.wait_for_selector("#drawn .hovertext")
+    text = page.locator("#drawn .hovertext").inner_text()
+    assert "training loss" in text
+    assert "±" in text
+
+
+def test_the_keyboard_reaches_every_control_and_presses_it(page, pages):
+    opened(page, pages["plane"])
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.outerHTML.split('>')[0]"))
+        if "data-way" in reached[-1] and "surface" in reached[-1]:
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#drawn canvas")
+        if 'data-turn="15"' in reached[-1]:
+            eye = page.evaluate("document.getElementById('drawn')._fullLayout.scene.camera.eye.x")
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(300)
+            assert page.evaluate("document.getElementById('drawn')._fullLayout.scene.camera.eye.x") != eye
+    for control in ("select", "data-way", "data-scale", "data-turn", 'class="scroll"'):
+        assert any(control in one for one in reached), control
+    assert page.evaluate(SIGNATURE)[0][0] == "surface"
+
+
+def test_without_scripts_the_figure_and_the_numbers_are_there(browser, pages):
+    context = browser.new_context(java_script_enabled=False)
+    still = context.new_page()
+    still.goto(pages["plane"])
+    assert still.locator("#figure svg").is_visible()
+    assert not still.locator("#interactive").is_visible()
+    assert still.locator("table").is_visible()
+    context.close()

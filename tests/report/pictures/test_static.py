@@ -1,0 +1,163 @@
+import dataclasses
+import io
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from PIL import Image
+
+from nwedge.report import svg
+from nwedge.report.figures import style
+from nwedge.report.pictures import axes as naming
+from nwedge.report.pictures import describing, spectra, static, trajectories
+from nwedge.report.pictures.panels import views
+
+CASES = {
+    "line": ("line", {"metrics": ("loss", "held_out_loss", "accuracy"), "error": True, "nan": 3}),
+    "lines": ("line", {"draws": 4}),
+    "plane": ("plane", {"error": True, "nan": 6}),
+    "planes": ("plane", {"draws": 3, "metrics": ("loss", "accuracy")}),
+    "oblique": ("plane", {"angle": 60.0}),
+    "trajectory": ("trajectory", {}),
+    "spectrum": ("spectrum", {}),
+    "undefined": ("plane", {"nan": 11 * 13}),
+    "undefined line": ("line", {"nan": 11}),
+}
+
+
+def drawn(picture):
+    with style.applied():
+        figure = static.figure(picture)
+        style.settle(figure)
+    return figure
+
+
+def words(figure) -> str:
+    return " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_picture_is_a_sound_svg_and_png_and_nothing_is_cut_off(make, case):
+    kind, options = CASES[case]
+    with style.applied():
+        figure = static.figure(make(kind, **options))
+        style.settle(figure)
+        root = ElementTree.fromstring(svg.encode(figure, "svg"))
+        image = Image.open(io.BytesIO(svg.encode(figure, "png")))
+    assert root.tag.endswith("svg")
+    assert len(list(root.iter())) > 50
+    assert np.asarray(image.convert("L")).std() > 5
+    width, height = figure.get_size_inches() * figure.dpi
+    box = figure.get_tightbbox().transformed(figure.dpi_scale_trans)
+    assert box.x0 > -1
+    assert box.y0 > -1
+    assert box.x1 < width + 1
+    assert box.y1 < height + 1
+    for axes in (axes for axes in figure.axes if axes.axison and axes.get_label() != "<colorbar>"):
+        assert axes.get_position().height * height / figure.dpi > 1.2
+
+
+def test_axis_0_goes_across_and_values_are_where_they_belong(make):
+    """The colour of each place is that of its own value, in a plane of all different values."""
+    picture = make("plane")
+    cut = next(iter(picture.cuts.values()))
+    cut["loss"].values[:] = np.linspace(1, 2, 11)[:, None] + np.linspace(0, 0.1, 13)[None]
+    figure = drawn(dataclasses.replace(picture, marks={}))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3] / 255
+    axes = figure.axes[0]
+
+    def shade(across: float, up: float) -> float:
+        x, y = axes.transData.transform((across, up))
+        colour = pixels[pixels.shape[0] - int(y), int(x)]
+        return float(np.abs(colormaps["viridis"](np.linspace(0, 1, 256))[:, :3] - colour).sum(1).argmin())
+
+    assert shade(2.6, -2.0) > shade(-2.6, -2.0) + 100
+    assert abs(shade(-2.6, 2.6) - shade(-2.6, -2.6)) < 60
+
+
+def test_undefined_values_are_hatched_and_counted_in_the_legend(make):
+    assert "undefined: NaN or infinite (6 in training loss)" in words(drawn(make("plane", nan=6)))
+    assert "undefined: NaN or infinite (3 in loss)" in words(drawn(make("line", nan=3)))
+    assert "undefined:" not in words(drawn(make("plane")))
+    assert "undefined throughout" in words(drawn(make("plane", nan=143)))
+
+
+def test_orthogonal_distances_have_one_scale_and_others_are_told(make):
+    assert drawn(make("plane")).axes[0].get_aspect() == 1.0
+    oblique = drawn(make("plane", angle=60.0))
+    assert oblique.axes[0].get_aspect() == "auto"
+    assert "axes at 60.0°, drawn as if orthogonal" in words(oblique)
+    cut = next(iter(make("plane").cuts.values())).drop_vars(["distance0", "distance1"])
+    plain = drawn(dataclasses.replace(make("plane"), cuts={"a": cut}))
+    assert "shapes are not those in weight space" in words(plain)
+    assert "chart coordinate" in plain.axes[0].get_xlabel()
+
+
+def test_labels_units_title_and_footer_travel_with_the_file(make):
+    picture = make("plane")
+    text = words(drawn(picture))
+    for part in (picture.title, *picture.footer, "training loss (nats)", "distance in weight space"):
+        assert part in text
+
+
+def test_a_line_shows_the_mean_of_its_draws_and_a_band_of_one_standard_error(make):
+    picture = make("line", draws=3)
+    values = np.stack([cut["loss"].values for cut in picture.cuts.values()])
+    thick = max(drawn(picture).axes[0].lines, key=lambda line: line.get_linewidth())
+    np.testing.assert_allclose(thick.get_ydata(), values.mean(0))
+    (cut,) = make("line", error=True).cuts.values()
+    (band,) = drawn(make("line", error=True)).axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx(float((cut["loss"] + cut["loss_error"]).max()))
+    assert heights.min() == pytest.approx(float((cut["loss"] - cut["loss_error"]).min()))
+
+
+def test_a_gap_of_a_line_is_not_bridged(make):
+    line = drawn(make("line", nan=3)).axes[0].lines[0]
+    assert np.isnan(np.asarray(line.get_ydata())[:3]).all()
+
+
+def test_rings_grow_with_the_distance_from_the_plane(make_trajectory):
+    path = trajectories.read(make_trajectory())
+    off = path.off
+    np.testing.assert_allclose(
+        path.sizes - trajectories.SMALLEST,
+        (trajectories.LARGEST - trajectories.SMALLEST) * off / off.max(),
+    )
+    assert "90.0" in path.sentence
+    flat = trajectories.read(make_trajectory().assign(off_plane=("checkpoint", np.zeros(12))))
+    assert (flat.sizes == trajectories.SMALLEST).all()
+    assert {0, 499} <= set(trajectories.read(make_trajectory(500)).marked)
+
+
+def test_a_spectrum_keeps_its_weight(make):
+    spectrum = spectra.read(make("spectrum").spectrum)
+    shown = sum(spectrum.signed(sign)[1].sum() for sign in spectra.COLOURS)
+    assert shown + spectrum.zeros == pytest.approx(spectrum.weights.sum())
+    text = words(drawn(make("spectrum")))
+    assert "200 ± 12 eigenvalues above 0.01" in text
+    assert "50 eigenvalues of exactly 0 are not drawn" in text
+
+
+def test_what_is_drawn_at_the_floor_or_interpolated_is_told(make):
+    (cut,) = make("plane").cuts.values()
+    cut["loss"].values[0, :3] = 0
+    cut["evaluated"] = cut["loss"] > 1
+    (view,) = views(dataclasses.replace(make("plane"), cuts={"a": cut}))
+    told = naming.sentences(view, True)
+    assert told[0].startswith("3 values below the floor of the logarithmic scale")
+    assert told[1] == f"{int((cut['loss'].values <= 1).sum())} values interpolated"
+    assert not any("floor" in one for one in naming.sentences(view, False))
+
+
+@pytest.mark.parametrize("kind", ["line", "plane", "trajectory", "spectrum"])
+def test_the_alternative_text_holds_the_main_numbers(make, kind):
+    text = describing.label(make(kind))
+    assert text.startswith(make(kind).title)
+    assert ("0.3" if kind == "spectrum" else "undefined") in text
+    assert describing.caption(make(kind))
