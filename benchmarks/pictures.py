@@ -12,7 +12,7 @@ from nwedge.geometry import Plane, filter_normalised
 from nwedge.landscapes.networks import architectures, data
 from nwedge.methods.cutting import cut
 
-IMAGES, FEW, STEPS, TOLERANCE, SHARE = 10_000, 3, 300, 0.02, 10
+IMAGES, FEW, STEPS, TOLERANCE = 10_000, 3, 300, 0.02
 AXIS = torch.linspace(-1, 1, SIDE)
 
 
@@ -40,10 +40,9 @@ def counts() -> Iterator[str]:
     plane = Plane(*filter_normalised(landscape, point, 2, derive(0, "directions")))
     losses = cut(landscape, plane, [AXIS, AXIS], origin=point, tolerance=TOLERANCE)
     share = losses.loss_examples.mean().item() / IMAGES
-    met = "met" if share <= 1 / SHARE else "missed"
     yield (
-        f"SimpleCNN, {SIDE} x {SIDE} plane at {TOLERANCE:.0%}: {share:.3f} of {IMAGES:,} examples a point "
-        f"(goal: a tenth, {met})"
+        f"SimpleCNN, {SIDE} x {SIDE} plane at {TOLERANCE:.0%}: {share:.3f} of {IMAGES:,} examples a point (a tenth is "
+        "asked for where the full plane takes more than 2.5 floors)"
     )
 
 
