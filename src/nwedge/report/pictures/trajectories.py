@@ -57,7 +57,8 @@ class Path:
         share = self.off[farthest] / self.distance[farthest] if self.distance[farthest] > 0 else 0.0
         count = words.count(len(self.off), "checkpoint")
         return (
-            f"The plane holds {words.percent(self.explained)} of the variance of {count}; the one farthest off lies {words.number(float(self.off[farthest]))} from it, "
+            f"The plane holds {words.percent(self.explained)} of the variance of {count}; the one farthest off "
+            f"lies {words.number(float(self.off[farthest]))} from it, "
             f"{words.percent(float(share))} of its distance from the plane's origin."
         )
 
