@@ -65,8 +65,8 @@ def test_a_loss_of_the_users_on_its_own_batches():
     ],
 )
 def test_the_largest_relative_difference(shown, plain, difference):
-    found = compare(shown, plain)
-    assert found.points == len(shown)
+    found = compare(shown, plain, points=7)
+    assert found.points == 7
     assert found.difference == pytest.approx(difference)
     assert found.passed == (difference <= AGREE)
     assert ("do not trust" in found.sentence) != found.passed

@@ -100,12 +100,12 @@ def self_check(
         for value, exact, error, (_, at, _) in zip(values, loop, errors, places, strict=True):
             if error is not None and float(error.values[at]) > 0:
                 deviations.append(abs(value - exact) / float(error.values[at]))
-    return compare(shown, plain), deviations
+    return compare(shown, plain, points=len(places)), deviations
 
 
-def compare(shown: Sequence[float], plain: Sequence[float]) -> Check:
-    """The check of losses as they are shown against those of the plain loop."""
-    return Check(len(shown), max(map(_difference, shown, plain)))
+def compare(shown: Sequence[float], plain: Sequence[float], *, points: int) -> Check:
+    """The check of losses of so many points as they are shown against those of the plain loop."""
+    return Check(points, max(map(_difference, shown, plain)))
 
 
 def plain_losses(

@@ -131,9 +131,10 @@ def chosen(
         (place for label, place in places if label == first),
         key=lambda place: sum(float(axis[i]) ** 2 for axis, i in zip(section.coordinates, place, strict=True)),
     )
+    places.remove((first, nearest))
     others = [places[row] for row in choose(len(places), CHECKED - 1, generator).tolist()]
     found = []
-    for label, place in dict.fromkeys([(first, nearest), *others]):
+    for label, place in [(first, nearest), *others]:
         section = draws[label]
         coords = torch.stack([axis[i] for axis, i in zip(section.coordinates, place, strict=True)])
         point = section.points(coords.to(section.chart.device, section.chart.dtype)[None])[0]
