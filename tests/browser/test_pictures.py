@@ -120,7 +120,7 @@ def test_the_pointer_is_told_the_value_with_its_error(page, pages):
     box = page.locator("#drawn .nsewdrag").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.45)
     page.wait_for_selector("#drawn .hovertext")
-    text = page.locator("#drawn .hovertext").inner_text()
+    text = page.locator("#drawn .hovertext").text_content()
     assert "training loss" in text
     assert "±" in text
 

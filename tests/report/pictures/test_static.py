@@ -106,11 +106,15 @@ def test_labels_units_title_and_footer_travel_with_the_file(make):
         assert part in text
 
 
-def test_a_line_shows_the_mean_of_its_draws_and_a_band_of_one_standard_error(make):
+def test_a_line_shows_the_mean_of_its_draws_with_their_spread_and_a_band_of_one_standard_error(make):
     picture = make("line", draws=3)
     values = np.stack([cut["loss"].values for cut in picture.cuts.values()])
     thick = max(drawn(picture).axes[0].lines, key=lambda line: line.get_linewidth())
     np.testing.assert_allclose(thick.get_ydata(), values.mean(0))
+    (band,) = drawn(picture).axes[0].collections
+    edges = values.mean(0) + np.array([[-1], [1]]) * values.std(0, ddof=1)
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (pytest.approx(edges.min()), pytest.approx(edges.max()))
     (cut,) = make("line", error=True).cuts.values()
     (band,) = drawn(make("line", error=True)).axes[0].collections
     heights = band.get_paths()[0].vertices[:, 1]
