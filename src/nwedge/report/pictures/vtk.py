@@ -9,8 +9,8 @@ import xarray as xr
 
 from nwedge._files import whole
 
-EVEN = 1e-6
-"""The relative difference of steps up to which a grid is even."""
+EVEN = 1e-4
+"""The relative difference of steps up to which a grid is even: distances of points in float32 are rounded."""
 
 
 def write_vti(path: Path, cut: xr.Dataset) -> Path:
