@@ -31,6 +31,11 @@ def test_points_on_one_line_span_no_plane():
     for three in [(a, b, a + 3 * (b - a)), (a, a, b), (a, b, a), (a, b, b), (a, a, a)]:
         with pytest.raises(NoPlaneError, match="three points on one line span no plane: give another point"):
             plane_through(*three)
+    for name, place in (("a", 0), ("b", 1), ("c", 2)):
+        three = [a, b, a + b]
+        three[place] = three[place] * torch.nan
+        with pytest.raises(ValueError, match=f"^{name} must be finite; got NaN or infinity"):
+            plane_through(*three)
     with pytest.raises(ValueError, match="a and c must have the same dtype"):
         plane_through(a, b, b.float())
 

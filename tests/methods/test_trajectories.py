@@ -1,5 +1,7 @@
 """Trajectories: positions, what is off the plane, and what spans none."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,8 @@ def test_what_is_no_trajectory_is_refused():
     points = walk(0)
     with pytest.raises(ValueError, match=r"at least 2 checkpoints.*got \(1, 60\)"):
         trajectory(points[:1])
+    with pytest.raises(TypeError, match=r"one tensor of shape \(checkpoint, dim\); got list: torch.stack"):
+        inspect.unwrap(trajectory)(list(points))
     with pytest.raises(ValueError, match="the points are equal"):
         trajectory(points[:1].expand(5, -1))
     with pytest.raises(ValueError, match="the points lie on one line"):

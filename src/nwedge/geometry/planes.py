@@ -30,10 +30,13 @@ def plane_through(a: Float[Tensor, " dim"], b: Float[Tensor, " dim"], c: Float[T
     points are at (0, 0), (|b - a|, 0) and ((c - a) . u, (c - a) . v).
 
     Raises:
-        ValueError: points of different shape, dtype or device, or not flat.
+        ValueError: points of different shape, dtype or device, not flat or not finite.
         NoPlaneError: two are equal, or all lie on one line (the sine of its angle is below 1e-3).
     """
     check_same_space({"a": a, "b": b, "c": c})
+    for name, point in (("a", a), ("b", b), ("c", c)):
+        if not bool(point.isfinite().all()):
+            raise ValueError(f"{name} must be finite; got NaN or infinity: choose a checkpoint before it diverged")
     first, second = b - a, c - a
     u = first / first.norm()
     v = second - (second @ u) * u

@@ -53,10 +53,16 @@ def trajectory(
     Raises:
         ValueError: one checkpoint, checkpoints that are equal, lie on one line or are not finite, or steps of another
             number.
+        TypeError: checkpoints that are no tensor.
 
     Source: Li, Xu, Taylor, Studer and Goldstein 2018, arXiv 1712.09913, section 7.
     """
     check_choice("through", through, ORIGINS)
+    if not isinstance(points, Tensor):
+        raise TypeError(
+            f"the checkpoints must be one tensor of shape (checkpoint, dim); got {type(points).__name__}: torch.stack "
+            "puts flat points together"
+        )
     if points.ndim != 2 or len(points) < 2:
         raise ValueError(
             f"a trajectory needs at least 2 checkpoints, shape (checkpoint, dim); got {tuple(points.shape)}: keep more "
