@@ -30,6 +30,15 @@ def test_every_checkpoint_is_its_shadow_and_what_is_off_the_plane(seed, through,
     assert found.dataset.sizes == {"checkpoint": 12, "axis": 2, "component": 11}
     np.testing.assert_allclose(found.dataset.explained, values[:11] / values.sum(), atol=1e-6)
     assert found.dataset.explained.sum().item() == pytest.approx(1)
+    of_mean = np.cov(points.double().numpy(), rowvar=False)
+    axes = found.plane.axes.double().numpy()
+    np.testing.assert_allclose(found.dataset.variance, np.diag(axes @ of_mean @ axes.T) / of_mean.trace(), atol=1e-5)
+    if through == "mean":  # then it is a principal component analysis
+        largest = np.linalg.eigvalsh(of_mean)[::-1][:2]
+        np.testing.assert_allclose(found.dataset.variance, largest / of_mean.trace(), atol=1e-5)
+        np.testing.assert_allclose(found.dataset.variance, found.dataset.explained[:2], atol=1e-5)
+    else:
+        assert abs(found.dataset.variance.sum() - found.dataset.explained[:2].sum()) > 0.01
     assert found.dataset.step.values.tolist() == list(range(0, 120, 10))
     assert found.dataset.attrs == {"through": through}
 

@@ -57,6 +57,8 @@ class PrincipalPlane:
         distances: of each point from the origin, shape (point,).
         explained: the share of the squared distances that lies along each principal component, in decreasing order,
             shape (component,).
+        variance: the share of the points' variance about their own mean that lies along each axis of the plane, shape
+            (2,); where the center is far from that mean, it is not the share of the squared distances.
     """
 
     plane: Plane
@@ -64,6 +66,7 @@ class PrincipalPlane:
     off_plane: Float64[Tensor, " point"]
     distances: Float64[Tensor, " point"]
     explained: Float64[Tensor, " component"]
+    variance: Float64[Tensor, " axis"]
 
 
 def principal_plane(points: Float[Tensor, "point dim"], center: Float[Tensor, " dim"]) -> PrincipalPlane:
@@ -108,9 +111,14 @@ def principal_plane(points: Float[Tensor, "point dim"], center: Float[Tensor, " 
         positions += deviations(part) @ axes[:, part].T
     squares = gram.diagonal()
     off_plane = (squares - positions.square().sum(1)).clamp(min=0).sqrt()
-    components = min(points.shape)
+    about_mean = squares.sum() - gram.mean() * len(points)
     return PrincipalPlane(
-        Plane(*axes.to(points.dtype)), positions, off_plane, squares.sqrt(), values[:components] / values.sum()
+        plane=Plane(*axes.to(points.dtype)),
+        positions=positions,
+        off_plane=off_plane,
+        distances=squares.sqrt(),
+        explained=values[: min(points.shape)] / values.sum(),
+        variance=(positions - positions.mean(0)).square().sum(0) / about_mean,
     )
 
 
