@@ -112,8 +112,10 @@ def _as_long_as(
 
 def _lengths(vector: Tensor, groups: Tensor) -> Tensor:
     """The norm of the vector's part in each group, in float64; a last group holds what belongs to none (-1)."""
-    squares = vector.new_zeros(int(groups.max()) + 2, dtype=torch.float64)
-    return squares.index_add_(0, groups % len(squares), vector.double().square()).sqrt()
+    groups = torch.where(groups < 0, groups.max() + 1, groups)
+    sizes = torch.bincount(groups, minlength=int(groups.max()) + 1)
+    squares = vector.double().square()[groups.argsort(stable=True)]
+    return torch.segment_reduce(squares, "sum", lengths=sizes).sqrt()
 
 
 def _share(wanted: Tensor, lengths: Tensor) -> Tensor:
