@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -44,7 +44,7 @@ class Grid:
             f"coordinates must be a list of {chart.dim}, one for each dimension of the {type(chart).__name__}, "
             "of shape (count,) each"
         )
-        if not isinstance(coordinates, Sized):
+        if not isinstance(coordinates, Collection):
             raise TypeError(f"{expected}; got {type(coordinates).__name__}")
         if isinstance(coordinates, Tensor) or len(coordinates) != chart.dim:
             came = f"shape {tuple(coordinates.shape)}" if isinstance(coordinates, Tensor) else len(coordinates)
