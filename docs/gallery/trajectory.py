@@ -29,7 +29,11 @@ sides = [
 ]
 seen = nwedge.cut(landscape, way.plane, sides, origin=way.origin)
 first_two = float(way.dataset.explained[:2].sum())
-print(f"the plane explains {first_two:.1%}; the farthest checkpoint lies {float(off.max()):.2f} off it")
+variance = float(way.dataset.variance.sum())
+print(
+    f"the plane holds {first_two:.1%} of the squared distances from the last checkpoint, {variance:.1%} of the variance"
+)
+print(f"the farthest checkpoint lies {float(off.max()):.2f} off it")
 squares = (position**2).sum("axis") + off**2
 assert abs(squares - way.dataset.distance**2).max() < 1e-3 * squares.max(), "in the plane and off it: Pythagoras"
 assert first_two > 0.8

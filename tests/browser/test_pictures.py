@@ -1,10 +1,14 @@
 """Pictures as one meets them: opened, switched, turned, on a phone, by the keyboard alone."""
 
 import dataclasses
+import sys
 
 import pytest
+import torch
+from tests.picturing.conftest import MODULE, NAME, command, train
 from tests.report.pictures.conftest import cut, made
 
+from nwedge.cli import main
 from nwedge.report.pictures.document import write
 
 PICTURES = {
@@ -19,12 +23,48 @@ DRAWN = "#drawn .main-svg"
 SIGNATURE = (
     "document.getElementById('drawn')._fullData.map(t => [t.type, JSON.stringify(Array.from(t.y ?? []).flat())])"
 )
+COMMAND = "command"
+"""The page that `nwedge picture` makes, and not of made-up numbers."""
+LEGIBLE = 9
+"""Pixels of the smallest letters that can be read."""
+LETTERS = """() => {
+    const scaled = (one) => { const m = one.getScreenCTM(); return Math.sqrt(Math.abs(m.a * m.d - m.b * m.c)); };
+    const texts = [...document.querySelectorAll("#drawn svg text")].filter((one) => one.textContent.trim());
+    const parts = texts.flatMap((one) => [one, ...one.querySelectorAll("tspan")]);
+    const own = parts.map((one) => parseFloat(getComputedStyle(one).fontSize) * scaled(one));
+    const glyphs = [...document.querySelectorAll("#figure svg g[id*='text_'] use")];  // of a font of 100 units
+    const scene = document.getElementById("drawn")._fullLayout.scene;
+    const axes = scene ? [scene.xaxis, scene.yaxis, scene.zaxis] : [];
+    return {
+        drawn: [...own, ...axes.flatMap((one) => [one.tickfont.size, one.title.font.size])],
+        figure: glyphs.map((one) => 100 * scaled(one)),
+    };
+}"""
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("pictures")
-    return {name: write(folder / name, picture).as_uri() for name, picture in PICTURES.items()}
+    found = {name: write(folder / name, picture).as_uri() for name, picture in PICTURES.items()}
+    return found | {COMMAND: by_command(tmp_path_factory.mktemp("command")).as_uri()}
+
+
+def by_command(folder):
+    """The page of a training in its principal plane, from files of checkpoints."""
+    (folder / f"{NAME}.py").write_text(MODULE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(folder)
+        sys.modules.pop(NAME, None)
+        own = __import__(NAME)
+        torch.manual_seed(0)
+        model = own.build()
+        for number in range(4):
+            torch.save(train(model, own.data()[0], steps=10).state_dict(), f"{number}.pt")
+        files = [f"{number}.pt" for number in range(4)]
+        assert main(command("trajectory", *files, "--points", "11", "--out", "picture")) == 0
+        sys.modules.pop(NAME)
+    return folder / "picture" / "picture.html"
 
 
 def opened(page, address):
@@ -46,7 +86,62 @@ def test_a_page_opens_without_an_error_and_has_its_figures_with_a_text(page, pag
     assert page.evaluate(SIGNATURE)
 
 
-@pytest.mark.parametrize("kind", PICTURES)
+def test_a_page_made_by_the_command_has_its_path_its_legend_and_its_check(page, pages):
+    opened(page, pages[COMMAND])
+    names = page.evaluate("document.getElementById('drawn')._fullData.map(t => [t.name, t.x.length])")
+    assert ["checkpoints", 4] in names
+    assert page.locator("#drawn .legend .traces").count() == 3
+    text = page.locator("main").inner_text()
+    assert "of the squared distances of 4 checkpoints" in text
+    assert "of their variance about their mean" in text
+    assert "Self-check: at 4 points" in text
+
+
+def switched(page):
+    """Every way of looking and every scale that the buttons of the page offer, one after another."""
+    for way in page.query_selector_all("button[data-way]") or [None]:
+        if way is not None:
+            way.click()
+        for scale in page.query_selector_all("button[data-scale]:not([disabled])"):
+            scale.click()
+            page.wait_for_timeout(300)
+            yield
+
+
+@pytest.mark.parametrize("kind", [*PICTURES, COMMAND])
+def test_on_a_phone_no_letter_of_a_figure_is_too_small(page, pages, kind, phone):
+    page.set_viewport_size(phone)
+    opened(page, pages[kind])
+    for _ in switched(page):
+        sizes = page.evaluate(LETTERS)
+        assert len(sizes["drawn"]) > 3
+        assert len(sizes["figure"]) > 50
+        assert min(sizes["drawn"]) >= LEGIBLE
+        assert min(sizes["figure"]) >= LEGIBLE
+    scroll = page.locator("#figure .scroll")
+    assert scroll.evaluate("one => one.scrollWidth > one.clientWidth")
+    assert "sideways" in page.evaluate("getComputedStyle(document.querySelector('figcaption'), '::before').content")
+
+
+@pytest.mark.parametrize("kind", ["plane", "trajectory", COMMAND])
+def test_a_surface_fits_a_phone_and_turns_there(page, pages, kind, phone):
+    page.set_viewport_size(phone)
+    opened(page, pages[kind])
+    page.click("button[data-way=surface]")
+    page.wait_for_selector("#drawn canvas")
+    page.wait_for_function("document.getElementById('drawn')._fullLayout.scene._scene?.glplot")
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
+    box = page.locator("#drawn canvas").first.bounding_box()
+    assert box["width"] > 0.8 * phone["width"]
+    assert box["x"] + box["width"] <= phone["width"]
+    before = page.locator("#drawn").screenshot()
+    page.click("button[data-turn='15']")
+    page.wait_for_timeout(500)
+    assert page.locator("#drawn").screenshot() != before
+
+
+@pytest.mark.parametrize("kind", [*PICTURES, COMMAND])
 def test_a_phone_shows_it_without_scrolling_sideways_in_letters_that_can_be_read(page, pages, kind, phone):
     page.set_viewport_size(phone)
     opened(page, pages[kind])

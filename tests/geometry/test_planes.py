@@ -31,6 +31,11 @@ def test_points_on_one_line_span_no_plane():
     for three in [(a, b, a + 3 * (b - a)), (a, a, b), (a, b, a), (a, b, b), (a, a, a)]:
         with pytest.raises(NoPlaneError, match="three points on one line span no plane: give another point"):
             plane_through(*three)
+    for name, place in (("a", 0), ("b", 1), ("c", 2)):
+        three = [a, b, a + b]
+        three[place] = three[place] * torch.nan
+        with pytest.raises(ValueError, match=f"^{name} must be finite; got NaN or infinity"):
+            plane_through(*three)
     with pytest.raises(ValueError, match="a and c must have the same dtype"):
         plane_through(a, b, b.float())
 
@@ -44,6 +49,9 @@ def test_the_principal_plane_is_that_of_the_singular_values(seed, count, dim, mo
     x = (points - center).numpy()
     left, values, right = np.linalg.svd(x, full_matrices=False)
     np.testing.assert_allclose(found.explained, values**2 / (values**2).sum(), atol=1e-12)
+    about = x - x.mean(0)
+    shadows = ((about @ right[:2].T) ** 2).sum(0)
+    np.testing.assert_allclose(found.variance, shadows / (about**2).sum(), rtol=1e-9)
     overlaps = np.abs((found.plane.axes.numpy() * right[:2]).sum(1))
     np.testing.assert_allclose(overlaps, 1)
     np.testing.assert_allclose(found.positions.abs(), np.abs(left[:, :2] * values[:2]), atol=1e-10)

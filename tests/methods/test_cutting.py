@@ -1,5 +1,7 @@
 """Cuts of landscapes that are known: values, distances, angles, what is not finite, samples, refinement, and errors."""
 
+import dataclasses
+import inspect
 from collections.abc import Callable
 from pathlib import Path as File
 from typing import Any
@@ -16,6 +18,7 @@ from nwedge.geometry import Bezier, Line, Plane, RandomSubspace, Sheet
 from nwedge.landscapes.controls import QuadraticBowl
 from nwedge.methods.cutting import cut
 from nwedge.methods.grids import Grid
+from nwedge.methods.metrics import metrics_of
 
 
 class Function:
@@ -237,6 +240,25 @@ def test_any_landscape_and_metrics_of_ones_own():
     assert line.loss.shape == (7,)
 
 
+@dataclasses.dataclass
+class Unhashable(Function):
+    """A bowl about a centre as a dataclass, which equals others and so has no hash."""
+
+    centre: Tensor
+    dim = 6
+    dtype = torch.float64
+
+    def loss(self, points: Tensor) -> Tensor:
+        return (points - self.centre).square().sum(1)
+
+
+def test_a_landscape_needs_no_hash():
+    landscape = Unhashable(HOME)
+    found = cut(landscape, Plane(*AXES), [X, Y], origin=HOME, metrics={"one": "loss", "two": "loss"})
+    for name in ("one", "two"):
+        np.testing.assert_allclose(found[name], X[:, None] ** 2 + Y**2)
+
+
 def failing(**changes: Any) -> dict[str, Any]:
     given = {"landscape": Function(bump), "chart": Plane(*AXES), "coordinates": [X, Y], "origin": HOME}
     return given | changes
@@ -256,6 +278,15 @@ def failing(**changes: Any) -> dict[str, Any]:
             ValueError,
             r"a grid of 20000 x 20000 points takes 8\.9 GiB, over the 2 GiB.*take about 9459 x 9459, or cut it",
         ),
+        ({"coordinates": [["a"], Y]}, TypeError, r"coordinates of dimension 0 must be numbers.*got \['a'\]"),
+        (
+            {"chart": Line(U, U), "origin": None, "coordinates": [X]},
+            ValueError,
+            "dimension 0 of the Line has norm 0: all of its coordinates are one point",
+        ),
+        ({"chart": Sheet(torch.stack([U, V, U])), "origin": None}, ValueError, "dimension 1 of the Sheet has norm 0"),
+        ({"chart": Plane(U, 2 * U)}, ValueError, "dimensions 0 and 1 of the chart are parallel"),
+        ({"chart": Plane(U, -3 * U + 1e-5 * V)}, ValueError, "dimensions 0 and 1 of the chart are parallel"),
         ({"metrics": ()}, ValueError, "metrics must be at least one of loss, accuracy"),
         ({"metrics": ("loss", "loss")}, ValueError, "metrics must be different; got loss, loss"),
         ({"metrics": ("f1",)}, ValueError, "a metric must be one of 'loss', 'accuracy'"),
@@ -295,6 +326,23 @@ def test_bad_input_is_refused_in_one_sentence(changes, error, sentence):
 def test_coordinates_that_are_no_list_are_refused():
     with pytest.raises(ValueError, match=r"a list of 1, one for each dimension of the Line.*got shape \(7,\)"):
         Grid(Line(U, V), X, 1)  # the annotations of public functions are checked in tests
+    with pytest.raises(TypeError, match=r"a list of 1, one for each dimension of the Line.*got int"):
+        Grid(Line(U, V), 5, 1)
+
+
+@pytest.mark.parametrize("metrics", [5, [evaluate], [["loss"]]])
+def test_metrics_that_are_no_names_are_refused(metrics):
+    with pytest.raises(TypeError, match="metrics must be names, or functions by names of one's own; got"):
+        inspect.unwrap(metrics_of)(Function(bump), metrics)
+
+
+def test_coordinates_that_are_all_0_and_a_small_angle_are_none_of_these():
+    zero = torch.zeros(1, dtype=torch.float64)
+    home, other = HOME.float(), (HOME + U).float()
+    tiny = cut(Function(bump, dtype=torch.float32), Line(home, other), [torch.tensor([1e-12])])  # a zero of linspace
+    assert tiny.distance0.item() == 0
+    assert cut(Function(bump), Line(HOME, U), [zero]).distance0.item() == 0
+    assert 0.1 < cut(Function(bump), Plane(U, U + 0.01 * V), [X, Y], origin=HOME).attrs["angle"] < 1
 
 
 def test_directions_of_norm_0_and_recomputed_statistics_are_refused():

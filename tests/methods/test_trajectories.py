@@ -1,5 +1,7 @@
 """Trajectories: positions, what is off the plane, and what spans none."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,15 @@ def test_every_checkpoint_is_its_shadow_and_what_is_off_the_plane(seed, through,
     assert found.dataset.sizes == {"checkpoint": 12, "axis": 2, "component": 11}
     np.testing.assert_allclose(found.dataset.explained, values[:11] / values.sum(), atol=1e-6)
     assert found.dataset.explained.sum().item() == pytest.approx(1)
+    of_mean = np.cov(points.double().numpy(), rowvar=False)
+    axes = found.plane.axes.double().numpy()
+    np.testing.assert_allclose(found.dataset.variance, np.diag(axes @ of_mean @ axes.T) / of_mean.trace(), atol=1e-5)
+    if through == "mean":  # then it is a principal component analysis
+        largest = np.linalg.eigvalsh(of_mean)[::-1][:2]
+        np.testing.assert_allclose(found.dataset.variance, largest / of_mean.trace(), atol=1e-5)
+        np.testing.assert_allclose(found.dataset.variance, found.dataset.explained[:2], atol=1e-5)
+    else:
+        assert abs(found.dataset.variance.sum() - found.dataset.explained[:2].sum()) > 0.01
     assert found.dataset.step.values.tolist() == list(range(0, 120, 10))
     assert found.dataset.attrs == {"through": through}
 
@@ -47,6 +58,8 @@ def test_what_is_no_trajectory_is_refused():
     points = walk(0)
     with pytest.raises(ValueError, match=r"at least 2 checkpoints.*got \(1, 60\)"):
         trajectory(points[:1])
+    with pytest.raises(TypeError, match=r"one tensor of shape \(checkpoint, dim\); got list: torch.stack"):
+        inspect.unwrap(trajectory)(list(points))
     with pytest.raises(ValueError, match="the points are equal"):
         trajectory(points[:1].expand(5, -1))
     with pytest.raises(ValueError, match="the points lie on one line"):

@@ -52,7 +52,8 @@ def test_the_inlined_figure_is_described_and_follows_the_colours_of_the_page():
     with style.applied():
         page = svg.inline(svg.encode(draw(), "svg"), "one", 'a "quoted" <label>')
     assert page.startswith(
-        '<svg role="img" aria-label="a &quot;quoted&quot; &lt;label&gt;" style="min-width: 216px; max-width: 374px"'
+        '<svg role="img" aria-label="a &quot;quoted&quot; &lt;label&gt;" '
+        'style="min-width: calc(var(--least-scale, 0.75) * 288px); max-width: 374px"'
     )
     assert "<?xml" not in page
     for colour, variable in svg.VARIABLES.items():

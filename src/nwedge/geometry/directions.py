@@ -1,5 +1,7 @@
 """Random directions in weight space: plain ones, and ones as long as the weights in every filter or tensor."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int32
 from torch import Generator, Tensor
@@ -100,8 +102,9 @@ def _as_long_as(
     if not bool(point.isfinite().all()):
         raise ValueError("point must be finite; got NaN or infinity: choose a checkpoint before it diverged")
     groups = groups if others == "zero" else filters.with_others(groups)
-    wanted = _lengths(point, groups)
-    directions = torch.stack([row * _share(wanted, _lengths(row, groups))[groups].to(row) for row in drawn])
+    lengths = _lengths(groups)
+    wanted = lengths(point)
+    directions = torch.stack([row * _share(wanted, lengths(row))[groups].to(row) for row in drawn])
     if not bool(directions.any(1).all()):
         raise ValueError(
             "a direction normalised at this point has norm 0, since all of its filters are 0: use "
@@ -110,10 +113,15 @@ def _as_long_as(
     return directions
 
 
-def _lengths(vector: Tensor, groups: Tensor) -> Tensor:
-    """The norm of the vector's part in each group, in float64; a last group holds what belongs to none (-1)."""
-    squares = vector.new_zeros(int(groups.max()) + 2, dtype=torch.float64)
-    return squares.index_add_(0, groups % len(squares), vector.double().square()).sqrt()
+def _lengths(groups: Tensor) -> Callable[[Tensor], Tensor]:
+    """From a vector to the norm of its part in each group, in float64; a last group holds what belongs to none (-1).
+
+    Sums of sorted weights, group by group: on a GPU, too, equal vectors have equal norms, bit for bit.
+    """
+    count = int(groups.max()) + 2
+    order = (groups % count).argsort(stable=True)
+    sizes = torch.bincount(groups % count, minlength=count)
+    return lambda vector: torch.segment_reduce(vector.double().square()[order], "sum", lengths=sizes).sqrt()
 
 
 def _share(wanted: Tensor, lengths: Tensor) -> Tensor:

@@ -30,10 +30,13 @@ def plane_through(a: Float[Tensor, " dim"], b: Float[Tensor, " dim"], c: Float[T
     points are at (0, 0), (|b - a|, 0) and ((c - a) . u, (c - a) . v).
 
     Raises:
-        ValueError: points of different shape, dtype or device, or not flat.
+        ValueError: points of different shape, dtype or device, not flat or not finite.
         NoPlaneError: two are equal, or all lie on one line (the sine of its angle is below 1e-3).
     """
     check_same_space({"a": a, "b": b, "c": c})
+    for name, point in (("a", a), ("b", b), ("c", c)):
+        if not bool(point.isfinite().all()):
+            raise ValueError(f"{name} must be finite; got NaN or infinity: choose a checkpoint before it diverged")
     first, second = b - a, c - a
     u = first / first.norm()
     v = second - (second @ u) * u
@@ -54,6 +57,8 @@ class PrincipalPlane:
         distances: of each point from the origin, shape (point,).
         explained: the share of the squared distances that lies along each principal component, in decreasing order,
             shape (component,).
+        variance: the share of the points' variance about their own mean that lies along each axis of the plane, shape
+            (2,); where the center is far from that mean, it is not the share of the squared distances.
     """
 
     plane: Plane
@@ -61,6 +66,7 @@ class PrincipalPlane:
     off_plane: Float64[Tensor, " point"]
     distances: Float64[Tensor, " point"]
     explained: Float64[Tensor, " component"]
+    variance: Float64[Tensor, " axis"]
 
 
 def principal_plane(points: Float[Tensor, "point dim"], center: Float[Tensor, " dim"]) -> PrincipalPlane:
@@ -105,9 +111,14 @@ def principal_plane(points: Float[Tensor, "point dim"], center: Float[Tensor, " 
         positions += deviations(part) @ axes[:, part].T
     squares = gram.diagonal()
     off_plane = (squares - positions.square().sum(1)).clamp(min=0).sqrt()
-    components = min(points.shape)
+    about_mean = squares.sum() - gram.mean() * len(points)
     return PrincipalPlane(
-        Plane(*axes.to(points.dtype)), positions, off_plane, squares.sqrt(), values[:components] / values.sum()
+        plane=Plane(*axes.to(points.dtype)),
+        positions=positions,
+        off_plane=off_plane,
+        distances=squares.sqrt(),
+        explained=values[: min(points.shape)] / values.sum(),
+        variance=(positions - positions.mean(0)).square().sum(0) / about_mean,
     )
 
 

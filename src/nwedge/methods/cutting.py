@@ -66,8 +66,8 @@ def cut(
 
     Raises:
         ValueError, TypeError: a chart, an origin, coordinates or metrics that do not fit the landscape, a function that
-            does not return one number a point, a grid whose values take more than 2 GiB, or a tolerance where losses
-            are no means over examples.
+            does not return one number a point, a direction of norm 0, two that are parallel, a grid whose values take
+            more than 2 GiB, or a tolerance where losses are no means over examples.
     """
     wanted = metrics_of(landscape, metrics)
     seen = restrict(landscape, chart, origin)
@@ -79,7 +79,7 @@ def cut(
         raise ValueError("a tolerance is of losses, and metrics has none of them: leave it out")
     measure = Measurement(wanted, seen, tolerance, floor, generator or derive(0, "cut"))
     grid = Grid(chart, coordinates, len(measure.columns))
-    found = xr.Dataset(coords=_coordinates(grid))
+    found, angles = xr.Dataset(coords=_coordinates(grid)), grid.angles()
     if refine is None:
         values, evaluations = measure(grid.coordinates(), progress), len(grid)
     else:
@@ -90,7 +90,6 @@ def cut(
         found[name] = _variable(grid, values[name], long_name=words, units=units)
     for metric in wanted:
         found[metric.name].attrs["nonfinite"] = int((~values[metric.name].isfinite()).sum())
-    angles = grid.angles()
     return found.assign_attrs(
         chart=type(chart).__name__.lower(),
         evaluations=evaluations,

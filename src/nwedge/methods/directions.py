@@ -35,6 +35,9 @@ def steepest(landscape: Landscape, point: Float[Tensor, " dim"]) -> Float[Tensor
 def sharpest(landscape: Landscape, point: Float[Tensor, " dim"], count: int, generator: Generator) -> Eigenvectors:
     """The directions of largest curvature: the eigenvectors of the Hessian with the largest eigenvalues.
 
+    Products with the Hessian are computed on the landscape's device in its dtype, the iteration (ARPACK) on the CPU in
+    float64: every product takes its vector to the device and back.
+
     Args:
         landscape: one that is twice differentiable almost everywhere.
         point: shape (dim,).

@@ -1,7 +1,7 @@
 """What is measured at points, by name: a loss, an accuracy, or any function of the user's own."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +21,9 @@ HELD_OUT = "held_out_"
 NAMES = ("loss", "accuracy", "held_out_loss", "held_out_accuracy")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
-    """A number at every point.
+    """A number at every point; two of them are equal only if they are one, whatever their landscapes.
 
     Attributes:
         name: by which its values are stored.
@@ -70,13 +70,15 @@ def metrics_of(landscape: Landscape, metrics: Metrics) -> list[Metric]:
     Raises:
         ValueError: none, an unknown or repeated name, or one that needs held-out data or predictions where the
             landscape has none.
-        TypeError: something that is no function.
+        TypeError: something that is neither names nor functions by name.
     """
     if not metrics:
         raise ValueError(f"metrics must be at least one of {', '.join(NAMES)}, or functions by name; got none")
     if isinstance(metrics, Mapping):
         return [_own(landscape, name, function) for name, function in metrics.items()]
-    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    names = [metrics] if isinstance(metrics, str) or not isinstance(metrics, Iterable) else list(metrics)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"metrics must be names, or functions by names of one's own; got {metrics!r}")
     if len(set(names)) < len(names):
         raise ValueError(f"metrics must be different; got {', '.join(map(str, names))}")
     return [_known(landscape, name) for name in names]

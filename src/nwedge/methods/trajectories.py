@@ -22,8 +22,10 @@ class Trajectory:
     Attributes:
         dataset: dims checkpoint, axis (2) and component: position(checkpoint, axis), the coordinates in the plane;
             off_plane(checkpoint), the distance from it; distance(checkpoint), that from the origin;
-            explained(component), the share of the squared distances that lies along each principal component; and
-            step(checkpoint) where steps were given.
+            explained(component), the share of the squared distances from the origin that lies along each principal
+            component; variance(axis), the share of the variance about the checkpoints' mean that lies along each axis
+            of the plane, in all their sum; and step(checkpoint) where steps were given. With the origin "mean" both
+            shares are one.
         plane: displacements from the origin, its axes orthogonal and of norm 1, so that positions are distances.
         origin: shape (dim,).
     """
@@ -53,10 +55,16 @@ def trajectory(
     Raises:
         ValueError: one checkpoint, checkpoints that are equal, lie on one line or are not finite, or steps of another
             number.
+        TypeError: checkpoints that are no tensor.
 
     Source: Li, Xu, Taylor, Studer and Goldstein 2018, arXiv 1712.09913, section 7.
     """
     check_choice("through", through, ORIGINS)
+    if not isinstance(points, Tensor):
+        raise TypeError(
+            f"the checkpoints must be one tensor of shape (checkpoint, dim); got {type(points).__name__}: torch.stack "
+            "puts flat points together"
+        )
     if points.ndim != 2 or len(points) < 2:
         raise ValueError(
             f"a trajectory needs at least 2 checkpoints, shape (checkpoint, dim); got {tuple(points.shape)}: keep more "
@@ -79,7 +87,12 @@ def trajectory(
             "explained": (
                 "component",
                 _array(found.explained[: len(points) - 1]),  # n points and their own origin span n - 1 dimensions
-                {"long_name": "share of the squared distances", "units": "fraction"},
+                {"long_name": "share of the squared distances from the origin", "units": "fraction"},
+            ),
+            "variance": (
+                "axis",
+                _array(found.variance),
+                {"long_name": "share of the variance about the mean", "units": "fraction"},
             ),
         },
         attrs={"through": through},

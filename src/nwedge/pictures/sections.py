@@ -221,7 +221,7 @@ def _of_run(arguments: CutArguments, points: Tensor, names: Sequence[str], steps
     section = Section(found.plane, found.origin, _around(places, _reach(arguments, MARGIN), arguments.points))
     axes = tuple(
         f"principal component {number + 1} ({share:.0%} of the variance)"
-        for number, share in enumerate(found.dataset["explained"].values[:2])
+        for number, share in enumerate(found.dataset["variance"].values)
     )
     through = (
         f"The first two principal components of {len(names)} checkpoints about the last of them, {names[-1]}, by a "

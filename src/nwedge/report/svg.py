@@ -18,7 +18,8 @@ VARIABLES = {style.INK: "var(--ink)", style.MUTED: "var(--muted)", style.PAPER: 
 NARROW = 465
 """The width in pixels up to which a figure fits a phone, where wider ones are scrolled."""
 SMALLEST, LARGEST = 0.75, 1.3
-"""The scales below which a figure is scrolled rather than shrunk, and beyond which it is not enlarged."""
+"""The scales below which a figure is scrolled rather than shrunk, where a page sets no `--least-scale` of its own, and
+beyond which it is not enlarged."""
 
 
 def encode(figure: Figure, kind: str) -> bytes:
@@ -44,7 +45,8 @@ def inline(svg: bytes, prefix: str, label: str) -> str:
     text = text.replace("url(#", f"url(#{prefix}-")
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
-    bounds = f"min-width: {width(svg) * SMALLEST:.0f}px; max-width: {width(svg) * LARGEST:.0f}px"
+    least = f"calc(var(--least-scale, {SMALLEST}) * {width(svg):.0f}px)"
+    bounds = f"min-width: {least}; max-width: {width(svg) * LARGEST:.0f}px"
     head = f'<svg role="img" aria-label="{html.escape(label)}" style="{bounds}"'
     return text.replace("<svg", head, 1)
 

@@ -63,6 +63,7 @@ def trajectory(count: int = 12, loss: bool = True) -> xr.Dataset:
         "off_plane": ("checkpoint", off),
         "distance": ("checkpoint", np.hypot(np.linalg.norm(position, axis=1), off)),
         "explained": ("component", [0.7, 0.2, 0.1]),
+        "variance": ("axis", [0.5, 0.3]),
         "step": ("checkpoint", np.arange(count) * 10),
     }
     return xr.Dataset(data | ({"loss": ("checkpoint", 2 - 1.9 * t)} if loss else {}))

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from nwedge.report.pictures import hovering, interactive
+from nwedge.report.pictures import hovering, interactive, moving, trajectories
 from nwedge.report.pictures.panels import views
 
 
@@ -56,6 +56,18 @@ def test_the_path_says_the_loss_of_the_checkpoint_and_how_far_off_it_lies(make):
     assert path["name"] == "checkpoints"
     assert "off the plane" in path["text"][3]
     assert "loss at the checkpoint itself" in path["text"][3]
+
+
+@pytest.mark.parametrize("way", ["contours", "surface"])
+def test_a_legend_says_what_the_sizes_of_checkpoints_mean(make, way):
+    (choice,) = interactive.shown(make("trajectory"))
+    figure = choice.figures[way]["log"]
+    legend = {trace["name"]: trace["marker"]["size"] for trace in figure["data"] if trace.get("showlegend")}
+    path = trajectories.read(make("trajectory").trajectory)
+    marks = next(trace for trace in figure["data"] if trace.get("name") == "checkpoints")["marker"]["size"]
+    scale = moving.FLAT if way == "contours" else moving.RAISED
+    assert legend == {label: pytest.approx(size * scale) for label, size in path.legend.items()}
+    assert marks == pytest.approx(path.sizes * scale)
 
 
 def test_texts_of_the_user_cannot_end_the_script(make):

@@ -129,15 +129,32 @@ def test_a_gap_of_a_line_is_not_bridged(make):
 
 def test_rings_grow_with_the_distance_from_the_plane(make_trajectory):
     path = trajectories.read(make_trajectory())
-    off = path.off
-    np.testing.assert_allclose(
-        path.sizes - trajectories.SMALLEST,
-        (trajectories.LARGEST - trajectories.SMALLEST) * off / off.max(),
-    )
-    assert "90.0" in path.sentence
+    across = (path.sizes - trajectories.SMALLEST) / (trajectories.LARGEST - trajectories.SMALLEST)
+    np.testing.assert_allclose(across**2, path.off / path.distance.max())
+    assert "90.0\N{NO-BREAK SPACE}% of the squared distances" in path.sentence
+    assert "80.0\N{NO-BREAK SPACE}% of their variance" in path.sentence
+    near = trajectories.read(make_trajectory().assign(off_plane=("checkpoint", 1e-6 * path.off)))
+    assert near.sizes.max() < trajectories.SMALLEST + 0.02
     flat = trajectories.read(make_trajectory().assign(off_plane=("checkpoint", np.zeros(12))))
     assert (flat.sizes == trajectories.SMALLEST).all()
-    assert {0, 499} <= set(trajectories.read(make_trajectory(500)).marked)
+
+
+def test_the_first_the_last_and_the_farthest_checkpoint_bear_a_mark(make_trajectory):
+    for farthest in range(100, 110):
+        off = np.zeros(500)
+        off[farthest] = 1
+        marked = trajectories.read(make_trajectory(500).assign(off_plane=("checkpoint", off))).marked
+        assert {0, farthest, 499} <= set(marked)
+        assert len(marked) <= trajectories.MOST + 1
+
+
+def test_the_legend_says_what_sizes_mean(make, make_trajectory):
+    path = trajectories.read(make_trajectory())
+    text = words(drawn(make("trajectory")))
+    for label, size in path.legend.items():
+        off = float(label.split()[0])
+        assert size == pytest.approx(float(trajectories.diameter(off / path.extent)), rel=1e-3)
+        assert label in text
 
 
 def test_a_spectrum_keeps_its_weight(make):

@@ -15,7 +15,8 @@ CAPTIONS = {
     ),
     "trajectory": (
         "The path of a run, seen from the plane that holds most of it, over the loss on that plane. A checkpoint lies "
-        "off the plane by what its ring's size says: the colour below it is the loss of its shadow, not its own. "
+        "off the plane by what its ring's size says, on one scale for all paths, from in the plane to as far off it as "
+        "any checkpoint is from the plane's origin: the colour below it is the loss of its shadow, not its own. "
         "Hatched: the value is undefined (NaN or infinite)."
     ),
     "spectrum": (

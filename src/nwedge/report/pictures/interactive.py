@@ -138,7 +138,7 @@ def _contours(picture: Picture, view: View, path: trajectories.Path | None, log:
     if naming.equal(panel):
         found.update_yaxes(scaleanchor="x", scaleratio=1, constrain="domain")
         found.update_xaxes(constrain="domain")
-    found.update_layout(plot_bgcolor=UNDEFINED, title=_heading(view))
+    found.update_layout(plot_bgcolor=UNDEFINED, **_heading(view, path))
     return found
 
 
@@ -191,7 +191,7 @@ def _surface(picture: Picture, view: View, path: trajectories.Path | None, log: 
         aspectratio={"x": 1.2, "y": 1.2 * (deep / wide if naming.equal(panel) else 1.0), "z": 0.7},
         camera={"eye": {"x": 1.15, "y": -1.15, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.15}},
     )
-    found.update_layout(title=_heading(view))
+    found.update_layout(margin={"l": 0, "r": 0}, **_heading(view, path))
     return found
 
 
@@ -219,10 +219,14 @@ def _labels(picture: Picture, panel: Panel) -> list[str]:
     return [label.replace("\n", "<br>") for label in naming.labels(picture, panel)]
 
 
-def _heading(view: View) -> dict[str, Any]:
-    """What the colours are, above a plane."""
-    text = "<br>".join(textwrap.wrap(view.panels[0].described, 44))
-    return {"text": text, "x": 0.02, "xanchor": "left", "y": 0.985, "yanchor": "top", "font": {"size": 14}}
+def _heading(view: View, path: trajectories.Path | None) -> dict[str, Any]:
+    """What the colours are, above a plane; with a path as the title of the legend, which says what its rings are."""
+    text, font = "<br>".join(textwrap.wrap(view.panels[0].described, 44)), {"size": 14}
+    if path is not None:
+        return {
+            "legend": {"title": {"text": f"{text}<br>rings: how far a checkpoint lies", "side": "top", "font": font}}
+        }
+    return {"title": {"text": text, "x": 0.02, "xanchor": "left", "y": 0.985, "yanchor": "top", "font": font}}
 
 
 def _wrapped(label: str) -> str:
@@ -235,7 +239,7 @@ def _plain(found: go.Figure) -> dict[str, Any]:
         template="none",
         font={"family": "system-ui, sans-serif", "size": 13, "color": style.INK},
         paper_bgcolor=style.PAPER,
-        margin={"l": 70, "r": 15, "t": 40, "b": 100},
+        margin={"l": 70, "r": 15, "t": 40, "b": 100} | found.layout.margin.to_plotly_json(),  # pyright: ignore[reportAttributeAccessIssue]
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         uirevision="kept",
     )

@@ -14,6 +14,9 @@ from nwedge.report.pictures.picture import Picture
 from nwedge.report.pictures.trajectories import COLOUR, Path
 
 Height = Callable[[Sequence[Sequence[float]]], np.ndarray]
+FLAT, RAISED = 4 / 3, 1.0
+"""Pixels of a point of the size of a path's marks, on a plane and on a surface."""
+RING = {"color": "rgba(255,255,255,0.6)", "line": {"color": COLOUR, "width": 2}}
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """Of the draws of one metric, in turn."""
 
@@ -22,7 +25,9 @@ def flat(path: Path | None) -> list[go.Scatter]:
     """The path on a plane; marks grow with the distance from it."""
     if path is None:
         return []
-    return [go.Scatter(x=path.places[:, 0], y=path.places[:, 1], **_path(path, 1.0))]
+    x, y = path.places.T
+    keys = [go.Scatter(x=[None], y=[None], **key) for key in _legend(path, FLAT)]
+    return [go.Scatter(x=x, y=y, **_path(path, FLAT)), *keys]
 
 
 def raised(path: Path | None, height: Height) -> list[go.Scatter3d]:
@@ -30,7 +35,8 @@ def raised(path: Path | None, height: Height) -> list[go.Scatter3d]:
     if path is None:
         return []
     x, y = path.places.T
-    return [go.Scatter3d(x=x, y=y, z=height(path.places.tolist()), **_path(path, 0.7))]
+    keys = [go.Scatter3d(x=[None], y=[None], z=[None], **key) for key in _legend(path, RAISED)]
+    return [go.Scatter3d(x=x, y=y, z=height(path.places.tolist()), **_path(path, RAISED)), *keys]
 
 
 def _path(path: Path, scale: float) -> dict:
@@ -41,12 +47,22 @@ def _path(path: Path, scale: float) -> dict:
             text += f"<br>loss at the checkpoint itself {words.number(float(path.losses[number]), 4)}"
         said.append(text)
     symbols = ["square", *["circle"] * (len(said) - 2), "diamond"]
-    ring = {"color": "rgba(255,255,255,0.6)", "line": {"color": COLOUR, "width": 2}}
     return {
         "mode": "lines+markers", "text": said, "hoverinfo": "text", "name": "checkpoints", "showlegend": False,
         "line": {"color": COLOUR, "width": 2},
-        "marker": {"size": path.sizes * scale, "symbol": symbols, **ring},
+        "marker": {"size": (path.sizes * scale).tolist(), "symbol": symbols, **RING},
     }  # fmt: skip
+
+
+def _legend(path: Path, scale: float) -> list[dict]:
+    """What the sizes of the marks mean."""
+    return [
+        {
+            "mode": "markers", "name": label, "showlegend": True, "hoverinfo": "skip",
+            "marker": {"size": size * scale, "symbol": "circle", **RING},
+        }
+        for label, size in path.legend.items()
+    ]  # fmt: skip
 
 
 def curves(picture: Picture, view: View, log: bool) -> list[go.Scatter]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,9 +15,11 @@ from nwedge.report import words
 from nwedge.report.figures import style
 
 SMALLEST, LARGEST = 3.0, 15.0
-"""Diameters in points of the marks of a checkpoint in the plane and of the one farthest off."""
+"""Diameters in points of the marks of a checkpoint in the plane, and of one as far off it as any is from the origin."""
+LEGEND = (0.0, 0.1, 0.5)
+"""Shares of the largest distance from the origin whose marks the legend shows."""
 MOST = 60
-"""Marks drawn at most; the path goes through all checkpoints."""
+"""Marks drawn at most, beside that of the checkpoint farthest off; the path goes through all checkpoints."""
 COLOUR = "#d81b60"
 
 
@@ -30,7 +33,8 @@ class Path:
         distance: from the plane's origin.
         steps: of the training; their number where none is stored.
         losses: at the checkpoints themselves; None where none are stored.
-        explained: the share of the variance that the two axes hold.
+        explained: the share of the squared distances from the origin that the two axes hold.
+        variance: the share of the variance about the mean that they hold.
     """
 
     places: Float[np.ndarray, "checkpoint 2"]
@@ -39,16 +43,28 @@ class Path:
     steps: np.ndarray
     losses: Float[np.ndarray, " checkpoint"] | None
     explained: float
+    variance: float
 
     @property
     def sizes(self) -> Float[np.ndarray, " checkpoint"]:
-        """The diameter of each checkpoint's mark: it grows evenly with the distance from the plane."""
-        return SMALLEST + (LARGEST - SMALLEST) * self.off / (self.off.max() or 1.0)
+        """The diameter of each checkpoint's mark, by its distance from the plane."""
+        return diameter(self.off / (self.extent or 1.0))
+
+    @property
+    def extent(self) -> float:
+        """The largest distance from the origin, which no distance from the plane exceeds."""
+        return float(self.distance.max())
+
+    @property
+    def legend(self) -> dict[str, float]:
+        """What marks of some diameters mean: distances from the plane, the same shares of every path's extent."""
+        return {f"{words.number(share * self.extent)} off the plane": float(diameter(share)) for share in LEGEND}
 
     @property
     def marked(self) -> np.ndarray:
-        """The checkpoints that bear a mark, the first and the last among them."""
-        return np.unique(np.linspace(0, len(self.off) - 1, min(MOST, len(self.off))).round().astype(int))
+        """The checkpoints that bear a mark: the first, the last and the one farthest off the plane among them."""
+        even = np.linspace(0, len(self.off) - 1, min(MOST, len(self.off))).round().astype(int)
+        return np.union1d(even, self.off.argmax())
 
     @property
     def sentence(self) -> str:
@@ -57,9 +73,10 @@ class Path:
         share = self.off[farthest] / self.distance[farthest] if self.distance[farthest] > 0 else 0.0
         count = words.count(len(self.off), "checkpoint")
         return (
-            f"The plane holds {words.percent(self.explained)} of the variance of {count}; the one farthest off "
-            f"lies {words.number(float(self.off[farthest]))} from it, "
-            f"{words.percent(float(share))} of its distance from the plane's origin."
+            f"The plane holds {words.percent(self.explained)} of the squared distances of {count} from the plane's "
+            f"origin, and {words.percent(self.variance)} of their variance about their mean; the one farthest off, at "
+            f"step {words.number(float(self.steps[farthest]))}, lies {words.number(float(self.off[farthest]))} from "
+            f"it, {words.percent(float(share))} of its distance from that origin."
         )
 
 
@@ -73,7 +90,13 @@ def read(trajectory: xr.Dataset) -> Path:
         steps=np.asarray(steps),
         losses=np.asarray(trajectory["loss"].values, dtype=float) if "loss" in trajectory else None,
         explained=float(trajectory["explained"].values[:2].sum()),
+        variance=float(trajectory["variance"].sum()),
     )
+
+
+def diameter(share: Any) -> Any:
+    """Of a mark, in points, by the distance from the plane as a share of the path's extent: near even in area."""
+    return SMALLEST + (LARGEST - SMALLEST) * np.sqrt(share)
 
 
 def draw(axes: Axes, path: Path) -> Mapping[str, Artist]:
@@ -90,8 +113,6 @@ def draw(axes: Axes, path: Path) -> Mapping[str, Artist]:
         "first checkpoint": Line2D([], [], color=style.INK, marker="s", linestyle="none", markersize=5),
         "last checkpoint": Line2D([], [], color=style.INK, marker="*", linestyle="none", markersize=10),
     }
-    for share in (0.0, 0.5, 1.0):
-        size = SMALLEST + (LARGEST - SMALLEST) * share
-        handle = Line2D([], [], color=COLOUR, marker="o", fillstyle="none", markersize=size, linestyle="none")
-        entries[f"{words.number(share * float(path.off.max()))} off the plane"] = handle
+    for label, size in path.legend.items():
+        entries[label] = Line2D([], [], color=COLOUR, marker="o", fillstyle="none", markersize=size, linestyle="none")
     return entries
