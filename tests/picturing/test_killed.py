@@ -29,23 +29,26 @@ def evaluations() -> int:
     return found
 
 
-def test_the_same_numbers_after_a_kill_and_no_part_is_evaluated_again(draw, start):
-    assert draw(*WORDS, "--out", "whole") == 0
+@pytest.mark.parametrize(
+    ("words", "parts"), [(WORDS, 3), ((*WORDS, "loss", "--tolerance", "0.5"), 11)], ids=["all examples", "tolerance"]
+)  # of the loss 8 parts are kept before the slow metric's first
+def test_the_same_numbers_after_a_kill_and_no_part_is_evaluated_again(draw, start, words, parts):
+    assert draw(*words, "--out", "whole") == 0
     all_of_them = evaluations()
-    process = start(*WORDS, "--out", "killed")
-    wait_for_parts("killed", 3)
+    process = start(*words, "--out", "killed")
+    wait_for_parts("killed", parts)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert not Path("killed/picture.html").exists()
     evaluations()
-    assert draw(*WORDS, "--out", "killed") == 0
+    assert draw(*words, "--out", "killed") == 0
     assert evaluations() <= all_of_them * 0.7
     assert not Path("killed/.picture-parts").exists()
     for name in ("network.nc", "checkpoints.nc"):
         xr.testing.assert_identical(read_dataset(Path("whole", name)), read_dataset(Path("killed", name)))
     assert Path("whole/picture.html").read_bytes() == Path("killed/picture.html").read_bytes()
-    assert draw(*WORDS, "--out", "killed") == 0
+    assert draw(*words, "--out", "killed") == 0
     assert not Path("calls").exists()  # all is kept
 
 
