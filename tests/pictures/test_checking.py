@@ -74,7 +74,7 @@ def test_a_loss_of_the_users_on_its_own_batches():
 )
 def test_the_largest_relative_difference(shown, plain, difference):
     found = check_of(list(map(Pair, shown, plain)), points=7, compared="the loss")
-    assert "at 7 points the loss was" in found.sentence
+    assert "of the loss at 7 points" in found.sentence
     assert found.difference == pytest.approx(difference)
     assert found.deviation is None
     assert found.passed == (difference <= AGREE)

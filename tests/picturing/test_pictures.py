@@ -54,7 +54,7 @@ def test_a_line_through_two_checkpoints_is_the_loss_of_their_mixtures(draw, caps
     assert ((found["accuracy"] >= 0) & (found["accuracy"] <= 1)).all()
     said = capsys.readouterr().out
     assert "Picture: picture/picture.html" in said
-    assert "Self-check: at 4 points the training loss and the held-out loss and the training accuracy was" in said
+    assert "Self-check of the training loss and the held-out loss and the training accuracy at 4 points" in said
     at = read("checkpoints")
     np.testing.assert_allclose(at["loss"], [loss_at(a), loss_at(b)], rtol=1e-5)
     assert f"{loss_at(a):.4g} at a.pt" in Path("picture/picture.html").read_text()
@@ -319,7 +319,7 @@ def test_every_metric_is_checked_in_the_loop(draw, monkeypatch, capsys, metric):
     words = ("plane", "a.pt", "--points", "5", "--metrics", metric)
     assert draw(*words, "--out", "right") == 0
     told = metric.replace("held_out_", "held-out ") if "held" in metric else f"training {metric}"
-    assert f"Self-check: at 4 points the {told} was computed again" in capsys.readouterr().out
+    assert f"Self-check of the {told} at 4 points, computed again" in capsys.readouterr().out
     from nwedge.methods.metrics import Metric
 
     measured = Metric.__call__

@@ -107,8 +107,8 @@ class Check:
                 f"({FAR} may be chance)"
             )
         told = (
-            f"Self-check: at {self.points} points {self.compared} was computed again on all examples, in a plain loop "
-            f"over your own module; {', and '.join(found)}"
+            f"Self-check of {self.compared} at {self.points} points, computed again on all examples in a plain loop over "
+            f"your own module: {', and '.join(found)}"
         )
         return f"{told}." if self.passed else f"{told}: do not trust this picture."
 
@@ -157,7 +157,7 @@ def self_check(
         own = None if arguments.loss is None else find(arguments.loss)
         plain = plain_values(landscape, points, own or _cross_entropy)
         pairs = [Pair(*values) for values in zip(evaluate(landscape, points).tolist(), plain, strict=True)]
-    words = " and ".join(f"the {WORDS[name]}" for name in shown) or "the training loss, which is not shown,"
+    words = " and ".join(f"the {WORDS[name]}" for name in shown) or "the training loss, which is not shown"
     return check_of(pairs, points=len(places), compared=words)
 
 
