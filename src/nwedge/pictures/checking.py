@@ -107,8 +107,8 @@ class Check:
                 f"({FAR} may be chance)"
             )
         told = (
-            f"Self-check of {self.compared} at {self.points} points, computed again on all examples in a plain loop over "
-            f"your own module: {', and '.join(found)}"
+            f"Self-check of {self.compared} at {self.points} points, computed again on all examples in a plain loop "
+            f"over your own module: {', and '.join(found)}"
         )
         return f"{told}." if self.passed else f"{told}: do not trust this picture."
 
