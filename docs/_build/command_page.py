@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import inspect
 import io
 import os
 import textwrap
@@ -12,12 +13,10 @@ from unittest import mock
 from nwedge.cli import Command, main
 
 COLUMNS = 80
-INTRODUCTION = """# Command line
-
-What `nwedge` and its commands say when they are asked for `--help`. Exit codes are 0: done; 1: a task failed, two
-replications differ, or a checkpoint is left out; 2: arguments or a directory that cannot be obeyed, said in one line;
-130: interrupted.
-"""
+CODES = " ".join(inspect.cleandoc(main.__doc__ or "").split("\n\n")[1].split())
+INTRODUCTION = textwrap.fill(
+    f"What `nwedge` and its commands say when they are asked for `--help`. Exit codes are {CODES}", 120
+)
 
 
 def names(choice: Any = Command) -> Iterator[tuple[str, ...]]:
@@ -43,7 +42,7 @@ def said(*arguments: str) -> str:
 
 def commands() -> str:
     """The page."""
-    parts = [INTRODUCTION, f"```text\n{said()}\n```\n"]
+    parts = [f"# Command line\n\n{INTRODUCTION}\n", f"```text\n{said()}\n```\n"]
     parts += [f"## nwedge {' '.join(words)}\n\n```text\n{said(*words)}\n```\n" for words in names()]
     return "\n".join(parts)
 

@@ -24,6 +24,14 @@ from nwedge.specs.sweep import Sweep
 
 KINDS_OF_NUMBER: dict[type[int | float], str] = {int: "an integer", float: "a number"}
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
+FLAGS = {
+    r"\bbatch_norm='(\w+)'": r"--batch-norm \1",
+    r"\bothers='filters'": "--normalise-others",
+    r"\bnwedge\.geometry\.random\b": "--directions random",
+    r"\bnwedge\.evaluate\b": "--tolerance 0",
+    r"\b(loss|predict)=(?=,)": r"--\1",
+}
+"""What is called otherwise in Python."""
 KEPT = "; what is finished is kept, and the same command goes on from there"
 
 
@@ -146,7 +154,7 @@ def _diagnose(arguments: Diagnose) -> int:
         check_device(arguments.device, "use cpu")
         found = diagnose_files(arguments)
     except (ValueError, TypeError) as error:
-        raise BadArguments(str(error)) from error
+        raise BadArguments(_in_flags(str(error))) from error
     for sentence in found.left_out:
         print(f"nwedge: left out: {sentence}", file=sys.stderr)
     advice = found.diagnosis.recommendation
@@ -164,7 +172,7 @@ def _picture(arguments: PictureArguments) -> int:
         check_device(arguments.device, "use cpu")
         found = draw_picture(arguments)
     except (ValueError, TypeError, FloatingPointError) as error:
-        raise BadArguments(str(error)) from error
+        raise BadArguments(_in_flags(str(error))) from error
     for sentence in found.left_out:
         print(f"nwedge: left out: {sentence}", file=sys.stderr)
     for sentence in found.sentences:
@@ -248,6 +256,13 @@ def _takes(command: Any) -> str:
     names = [field.name for field in dataclasses.fields(command)]
     places = {"dir": "DIR", "other": "OTHER", "claim": "CLAIM", "checkpoints": "CKPT..."}
     return ", ".join(places.get(name) or f"--{name.replace('_', '-')}" for name in names) or "nothing"
+
+
+def _in_flags(sentence: str) -> str:
+    """A sentence in which arguments and functions of Python are called as on the command line."""
+    for pattern, flag in FLAGS.items():
+        sentence = re.sub(pattern, flag, sentence)
+    return sentence
 
 
 def _registry() -> tyro.constructors.ConstructorRegistry:

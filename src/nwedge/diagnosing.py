@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 DIAGNOSIS, MODEL = "diagnosis.json", "model.safetensors"
 
 
+NO_STATISTICS = (
+    "running statistics of BatchNorm are missing, so that it is not shown what a plain average of state dicts does"
+)
+
+
 @dataclass(frozen=True)
 class Diagnosed:
     """What a diagnosis of files came to.
@@ -62,7 +67,8 @@ def diagnose_files(arguments: Diagnose) -> Diagnosed:
         seed=arguments.seed,
     )
     left_out = [f"{sentence}: it is left out" for sentence in given.left_out]
-    found = dataclasses.replace(found, warnings=[*left_out, *given.notes, *found.warnings])
+    notes = [*given.notes, *([NO_STATISTICS] if given.lack_statistics else [])]
+    found = dataclasses.replace(found, warnings=[*left_out, *notes, *found.warnings])
     remove(arguments.out / DIAGNOSIS)
     chosen = landscape.module(found.points[found.recommendation.one_pass.option])
     write_checkpoint(arguments.out / MODEL, chosen)

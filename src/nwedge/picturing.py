@@ -12,7 +12,6 @@ from nwedge._files import check_directory, shared, there
 from nwedge.given import network_of
 from nwedge.specs.picture import (
     METRICS,
-    SLOPES,
     CutArguments,
     DirectedArguments,
     PictureArguments,
@@ -87,8 +86,8 @@ def draw_picture(arguments: PictureArguments) -> Drawn:
     steps = None if steps is None else [step for path, step in zip(files, steps, strict=True) if path in read_files]
     spec = asked(arguments, given.landscape, read_files, _settled(arguments, given.landscape))
     with shared(arguments.out, lambda first: enter(arguments.out, spec, overwrite=arguments.overwrite, first=first)):
-        keeper = Keeper(arguments.out, spec["id"])
         with Display(Console(stderr=True)) as display:
+            keeper = Keeper(arguments.out, spec["id"], display.skip)
             job = _Job(arguments, given, steps, spec["arguments"], keeper, display)
             picture, check = _spectrum(job) if isinstance(arguments, SpectrumPicture) else _cuts(job)
         page = write(arguments.out, picture)
@@ -117,21 +116,18 @@ class _Job:
         return list(self.given.names)
 
     def directions(self, landscape: Any, point: "Tensor", count: int, turn: int) -> "Tensor":
-        """The directions that are asked for; those that the loss points out are kept, as they take long."""
+        """The directions that are asked for, kept, as some take long and others depend on how numbers are drawn."""
         import torch
         import xarray as xr
 
         from nwedge.pictures.sections import directions
 
-        def found() -> "Tensor":
-            return directions(self.arguments, landscape, point, count, turn)
+        def found() -> xr.Dataset:
+            drawn = directions(self.arguments, landscape, point, count, turn)
+            return xr.Dataset({"direction": (("axis", "weight"), drawn.cpu().numpy())})
 
-        if self.arguments.directions not in SLOPES:
-            return found()
-        self.display.begin(f"directions of the {self.arguments.directions}", 1)
-        kept = self.keeper.dataset(
-            "directions", lambda: xr.Dataset({"direction": (("axis", "weight"), found().cpu().numpy())})
-        )
+        self.display.begin(f"directions ({self.arguments.directions})", 1)
+        kept = self.keeper.dataset(f"directions-{turn + 1}" if self.arguments.draws > 1 else "directions", found)
         return torch.from_numpy(kept["direction"].values).to(landscape.device, landscape.dtype)
 
 
@@ -153,7 +149,7 @@ def _files(arguments: PictureArguments) -> tuple[list[Path], list[float] | None]
 def _check_given(arguments: PictureArguments, given: "Checkpoints") -> None:
     """Refuse (ValueError) a picture that would not go through all checkpoints, or a trajectory of one."""
     if isinstance(arguments, TrajectoryPicture):
-        if len(given.names) < 2:
+        if len(given.names) < 3:
             why = f": {'; '.join(given.left_out)}" if given.left_out else ""
             raise ValueError(
                 f"a trajectory needs at least 3 checkpoints that differ; got {len(given.names)}{why}: keep more of "
@@ -206,14 +202,13 @@ def _metrics(arguments: CutArguments) -> dict[str, Any]:
 def _cuts(job: _Job) -> "tuple[Picture, Check]":
     from nwedge.pictures import footer
     from nwedge.pictures.checking import self_check
-    from nwedge.pictures.cuts import check_sizes, cut_all, size_of, values_at
+    from nwedge.pictures.cuts import cut_all, size_of, values_at
     from nwedge.pictures.sections import sections
     from nwedge.report.pictures.picture import Picture
 
     arguments, landscape, points = job.arguments, job.landscape, job.given.points
     metrics, tolerance = _metrics(arguments), job.settled["tolerance"] or None
     found = sections(arguments, landscape, points, job.names, steps=job.steps, draw=job.directions)
-    check_sizes(found.draws, 3 * len(metrics))
     job.display.begin("checkpoints", len(points))
     values = job.keeper.dataset(
         "checkpoints",
@@ -223,14 +218,13 @@ def _cuts(job: _Job) -> "tuple[Picture, Check]":
     cuts = cut_all(landscape, found.draws, arguments, metrics, job.keeper, job.display, tolerance=tolerance)
     model, told = _model(job) if isinstance(arguments, DirectedArguments) and arguments.beside else ({}, [])
     job.display.begin("self-check", 1)
-    check, deviations = self_check(arguments, landscape, found.draws, cuts)
+    check = self_check(arguments, landscape, found.draws, cuts)
     trajectory = None
     if found.trajectory is not None:
         path = found.trajectory
         trajectory = job.keeper.dataset("trajectory", lambda: path.assign(values.drop_vars("name").data_vars))
     sentences = [
         check.sentence,
-        *footer.of_check(deviations),
         found.through,
         footer.of_data(arguments, landscape),
         *footer.of_errors(cuts, landscape.examples),

@@ -29,7 +29,8 @@ def test_what_is_done_is_told_with_the_time_left(monkeypatch):
 def test_what_was_kept_takes_no_time(monkeypatch):
     def act(display):
         display.begin("plane", 10)
-        display.skip(6)
-        display.advance(2)
+        display.skip()
+        display.step(0.6, 10)
+        display.step(0.8, 10)
 
-    assert lines(monkeypatch, act) == ["plane: 50%, about 20 s left"]
+    assert lines(monkeypatch, act) == ["plane: 50%, about 40 s left"]

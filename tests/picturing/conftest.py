@@ -26,12 +26,26 @@ def build():
 def normalised():
     return nn.Sequential(nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 10)).eval()
 
+class Shifted(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x + self.offset)
+
+def shifted():
+    model = Shifted(*build())
+    model.register_buffer("offset", torch.tensor(float(Path("offset").read_text())), persistent=False)
+    return model
+
 def wide():
     return nn.Sequential(nn.Linear(64, 17), nn.ReLU(), nn.Linear(17, 10))
 
 def data():
     (x, y), (held_x, held_y) = load("digits")
     return (x[:600], y[:600]), (held_x[:150], held_y[:150])
+
+def many():
+    (x, y), held_out = data()
+    noise = torch.randn(4 * len(x), x.shape[1], generator=torch.Generator().manual_seed(0))
+    return (x.repeat(4, 1) + 0.1 * noise, y.repeat(4)), held_out
 
 def nothing():
     return None
@@ -50,6 +64,11 @@ def slow(landscape, points):
         file.write("x" * len(points))
     time.sleep(0.05)
     return landscape.loss(points)
+
+def distance(landscape, points):
+    return points.norm(dim=1)
+
+accuracy = distance
 
 def vector(landscape, points):
     return points[:, :3]

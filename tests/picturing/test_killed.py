@@ -1,12 +1,15 @@
 """A picture that is killed goes on from the parts that it has kept."""
 
+import math
 import os
 import signal
 import time
 from pathlib import Path
 
+import pytest
 import xarray as xr
 
+from nwedge.pictures.keeping import Keeper
 from nwedge.store import read_dataset
 
 POINTS = 21
@@ -15,7 +18,7 @@ WORDS = ("plane", "a.pt", "--points", str(POINTS), "--metrics", "picturing_modul
 
 def wait_for_parts(out: str, count: int) -> None:
     deadline = time.monotonic() + 60
-    while len(list(Path(out, "parts").glob("*.nc"))) < count:
+    while len(list(Path(out, ".picture-parts").glob("*.nc"))) < count:
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -26,23 +29,26 @@ def evaluations() -> int:
     return found
 
 
-def test_the_same_numbers_after_a_kill_and_no_part_is_evaluated_again(draw, start):
-    assert draw(*WORDS, "--out", "whole") == 0
+@pytest.mark.parametrize(
+    ("words", "parts"), [(WORDS, 3), ((*WORDS, "loss", "--tolerance", "0.5"), 11)], ids=["all examples", "tolerance"]
+)  # of the loss 8 parts are kept before the slow metric's first
+def test_the_same_numbers_after_a_kill_and_no_part_is_evaluated_again(draw, start, words, parts):
+    assert draw(*words, "--out", "whole") == 0
     all_of_them = evaluations()
-    process = start(*WORDS, "--out", "killed")
-    wait_for_parts("killed", 3)
+    process = start(*words, "--out", "killed")
+    wait_for_parts("killed", parts)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert not Path("killed/picture.html").exists()
     evaluations()
-    assert draw(*WORDS, "--out", "killed") == 0
+    assert draw(*words, "--out", "killed") == 0
     assert evaluations() <= all_of_them * 0.7
-    assert not Path("killed/parts").exists()
+    assert not Path("killed/.picture-parts").exists()
     for name in ("network.nc", "checkpoints.nc"):
         xr.testing.assert_identical(read_dataset(Path("whole", name)), read_dataset(Path("killed", name)))
     assert Path("whole/picture.html").read_bytes() == Path("killed/picture.html").read_bytes()
-    assert draw(*WORDS, "--out", "killed") == 0
+    assert draw(*words, "--out", "killed") == 0
     assert not Path("calls").exists()  # all is kept
 
 
@@ -70,3 +76,37 @@ def test_an_interrupted_picture_says_that_it_keeps_its_parts(draw, monkeypatch, 
     assert Path("picture/checkpoints.nc").exists()
     monkeypatch.setattr("nwedge.pictures.cuts.cut", nwedge.methods.cutting.cut)
     assert draw(*WORDS) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("plane", "a.pt", "--points", "15", "--tolerance", "0.03"), 5),  # two of the anchors, which come first
+        (("plane", "a.pt", "--points", "33", "--refine", "0.3"), 12),
+        (("line", "a.pt", "b.pt", "--points", "33", "--refine", "0.3", "--tolerance", "0.03"), 4),
+        (("plane", "a.pt", "--points", "9", "--directions", "hessian", "--draws", "1"), 3),
+    ],
+)
+def test_no_part_is_computed_twice(draw, monkeypatch, words, parts):
+    """A run that ends at any part leaves all those before to the next run, to the same numbers as an unbroken one."""
+    assert draw(*words, "--out", "whole", data="many") == 0
+    computed, part = [], Keeper.part
+
+    def ending(keeper, name, compute):
+        def counted():
+            if len(computed) == parts:
+                raise KeyboardInterrupt
+            found = compute()
+            computed.append(name)
+            return found
+
+        return part(keeper, name, counted)
+
+    monkeypatch.setattr(Keeper, "part", ending)
+    assert draw(*words, "--out", "broken", data="many") == 130
+    before = list(computed)
+    assert len(before) == parts
+    parts = math.inf
+    assert draw(*words, "--out", "broken", data="many") == 0
+    assert len(set(computed)) == len(computed) > len(before)
+    xr.testing.assert_identical(read_dataset(Path("whole/network.nc")), read_dataset(Path("broken/network.nc")))

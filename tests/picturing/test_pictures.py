@@ -1,5 +1,6 @@
 """Pictures of files from the command line, held to plain loops over the user's own module."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_a_line_through_two_checkpoints_is_the_loss_of_their_mixtures(draw, caps
     assert ((found["accuracy"] >= 0) & (found["accuracy"] <= 1)).all()
     said = capsys.readouterr().out
     assert "Picture: picture/picture.html" in said
-    assert "Self-check: at 4 points" in said
+    assert "Self-check of the training loss and the held-out loss and the training accuracy at 4 points" in said
     at = read("checkpoints")
     np.testing.assert_allclose(at["loss"], [loss_at(a), loss_at(b)], rtol=1e-5)
     assert f"{loss_at(a):.4g} at a.pt" in Path("picture/picture.html").read_text()
@@ -108,7 +109,7 @@ def test_a_plane_along_a_line_is_orthogonal_to_it(draw):
 
 def test_draws_are_side_by_side_with_the_wedge_model_beside(draw, capsys):
     assert draw("plane", "a.pt", "--draws", "2", "--points", "5", "--beside", "--threshold", "0.01") == 0
-    cuts = {"draw-1.nc", "draw-2.nc", "wedge-model-draw-1.nc", "wedge-model-draw-2.nc"}
+    cuts = {f"{name}-{turn}.nc" for name in ("draw", "directions", "wedge-model-draw") for turn in (1, 2)}
     assert files() == NAMES | cuts | {"short-directions.nc"}
     first, second = read("draw-1"), read("draw-2")
     assert first["loss"].values[2, 2] == pytest.approx(second["loss"].values[2, 2])
@@ -239,9 +240,96 @@ def test_a_directory_of_another_picture_is_refused_and_may_be_overwritten(draw, 
     assert spec()["picture"] == "line"
 
 
+@pytest.mark.parametrize("mine", ["network.nc", "picture.png", "picture.json", "trajectory.vtp"])
+def test_files_of_somebody_elses_are_refused_and_may_be_overwritten(draw, capsys, mine):
+    Path("out").mkdir()
+    Path("out", mine).write_text("mine")
+    Path("out", "draw-mine.nc").write_text("mine")
+    assert draw("line", "a.pt", "--points", "4", "--out", "out") == 2
+    assert f"out holds {mine}, which is of no picture and would be replaced" in capsys.readouterr().err
+    assert files("out") == {mine, "draw-mine.nc"}
+    assert Path("out", mine).read_text() == "mine"
+    assert draw("line", "a.pt", "--points", "4", "--out", "out", "--overwrite") == 0
+    assert Path("out", "draw-mine.nc").read_text() == "mine"
+
+
+def test_a_picture_in_the_working_directory_leaves_all_else_there(draw):
+    for folder in ("parts", ".picture-parts"):
+        Path(folder).mkdir()
+        Path(folder, "mine.nc").write_text("mine")
+        Path(folder, "mine.txt").write_text("mine")
+    before = set(Path().rglob("*"))
+    assert draw("line", "a.pt", "--points", "4", "--out", ".") == 0
+    assert before <= set(Path().rglob("*"))
+    assert draw("line", "a.pt", "--points", "5", "--out", ".", "--overwrite") == 0
+    assert before <= set(Path().rglob("*"))
+    assert Path(".picture-parts/mine.nc").read_text() == "mine"
+
+
+def test_checkpoints_on_a_refined_line_are_evaluated(draw):
+    a, b = map(loaded, ("a.pt", "b.pt"))
+    for points in ("45", "32"):  # 0 and 1 are places of the even line, and are not
+        assert draw("line", "a.pt", "b.pt", "--points", points, "--refine", "5", "--out", points) == 0
+        found = read(out=points)
+        even = np.linspace(-0.5, 1.5, int(points))
+        assert found["c0"].values == pytest.approx(np.unique(np.append(even, [0, 1]).round(6)), abs=1e-6)
+        for mark, point in ((0, a), (1, b)):
+            at = found.sel(c0=mark)
+            assert bool(at["evaluated"])
+            assert float(at["loss"]) == pytest.approx(loss_at(point), rel=1e-5)
+        assert int(found["evaluated"].sum()) <= found.attrs["evaluations"] < int(points)
+        assert found["loss"].attrs["nonfinite"] == 0
+
+
+def test_another_network_of_the_same_weights_is_another_picture(draw, capsys):
+    Path("offset").write_text("0")
+    assert draw("line", "a.pt", "--points", "4", network="shifted") == 0
+    before = read()
+    Path("offset").write_text("1")
+    assert draw("line", "a.pt", "--points", "4", network="shifted") == 2
+    assert "(the buffers differ)" in capsys.readouterr().err
+    xr.testing.assert_identical(read(), before)
+    assert set(spec()["libraries"]) == {"torch", "numpy", "scipy"}
+
+
+def test_notes_on_what_only_a_diagnosis_does_are_left_out(draw, capsys):
+    state = torch.load("normalised.pt")
+    torch.save({name: value for name, value in state.items() if "running" not in name}, "bare.pt")
+    assert draw("line", "bare.pt", "--points", "3", network="normalised") == 0
+    assert "running statistics" not in capsys.readouterr().out
+
+
+def test_estimates_that_are_wrong_do_not_pass(draw, monkeypatch, capsys):
+    import nwedge.methods.measuring as measuring
+
+    def sabotaged(*arguments, **options):
+        found = estimate(*arguments, **options)
+        return dataclasses.replace(found, losses=found.losses + 10 * found.standard_errors)
+
+    words, estimate = ("plane", "a.pt", "--points", "9", "--tolerance", "0.03"), measuring.estimate
+    assert draw(*words, "--out", "right", data="many") == 0
+    assert "standard errors from the values on all examples (6 may be chance)." in capsys.readouterr().out
+    monkeypatch.setattr(measuring, "estimate", sabotaged)
+    assert draw(*words, "--out", "wrong", data="many") == 1
+    assert "do not trust this picture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "held_out_accuracy", "held_out_loss"])
+def test_every_metric_is_checked_in_the_loop(draw, monkeypatch, capsys, metric):
+    words = ("plane", "a.pt", "--points", "5", "--metrics", metric)
+    assert draw(*words, "--out", "right") == 0
+    told = metric.replace("held_out_", "held-out ") if "held" in metric else f"training {metric}"
+    assert f"Self-check of the {told} at 4 points, computed again" in capsys.readouterr().out
+    from nwedge.methods.metrics import Metric
+
+    measured = Metric.__call__
+    monkeypatch.setattr(Metric, "__call__", lambda own, points: measured(own, points) + 0.01)
+    assert draw(*words, "--out", "wrong") == 1
+
+
 def test_a_picture_that_fails_its_check_says_so_and_exits_with_1(draw, monkeypatch, capsys):
     monkeypatch.setattr(
-        "nwedge.pictures.checking.plain_losses", lambda landscape, points, *_, **__: [1.0] * len(points)
+        "nwedge.pictures.checking.plain_values", lambda landscape, points, *_, **__: [1.0] * len(points)
     )
     assert draw("line", "a.pt", "--points", "5") == 1
     said = capsys.readouterr()

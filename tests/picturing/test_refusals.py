@@ -26,10 +26,11 @@ METRIC = "picturing_module:"
         (["plane", "a.pt", "b.pt", "c.pt", "d.pt"], {}, "a plane goes through at most 3 checkpoints; got 4"),
         (["plane", "a.pt", "b.pt", "middle.pt"], {}, "three points on one line span no plane"),
         (["trajectory", "a.pt"], {}, "a trajectory needs at least 3 checkpoints that differ; got 1"),
-        (["trajectory", "a.pt", "b.pt"], {}, "on one line"),
+        (["trajectory", "a.pt", "b.pt"], {}, "needs at least 3 checkpoints that differ; got 2"),
+        (["trajectory", "a.pt", "b.pt", "middle.pt"], {}, "on one line"),
         (["trajectory", "a.pt", "copy.pt"], {}, "copy.pt holds the weights of a.pt"),
         (["spectrum", "a.pt", "b.pt"], {}, "a spectrum is of one checkpoint; got 2"),
-        (["line", "zero.pt"], {}, "norm 0"),
+        (["line", "zero.pt"], {}, "use --directions random, or --normalise-others where"),
         (["line", "zero.pt", "--directions", "random"], {}, "norm 0"),
         (["line", "a.pt", "--metrics", METRIC + "vector"], {}, "must return one number a point"),
         (["line", "a.pt", "--metrics", METRIC + "number"], {}, "must return one number a point"),
@@ -37,7 +38,25 @@ METRIC = "picturing_module:"
         (["line", "a.pt", "--metrics", METRIC + "absent"], {}, "has no absent"),
         (["line", "a.pt", "--metrics", "sharpness"], {}, "unknown metric 'sharpness'"),
         (["line", "a.pt", "--metrics", "loss", "loss"], {}, "--metrics must be one or more, all different"),
-        (["plane", "a.pt", "--points", "30000"], {}, "GiB"),
+        (
+            ["plane", "a.pt", "--points", "317"],
+            {},
+            "100,489 values are more than the 100,000 that a page shows: take --points 316",
+        ),
+        (["plane", "a.pt", "--points", "200", "--draws", "2", "--beside"], {}, "take --points 158 or fewer"),
+        (["line", "a.pt", "--metrics", "loss", "accuracy", "--points", "50001"], {}, "take --points 50000 or fewer"),
+        (["plane", "a.pt", "--directions", "hessian", "--points", "30000"], {}, "nwedge.cut"),
+        (["line", "a.pt", "--metrics", "loss", METRIC + "distance"], {}, "'distance' is the name of something else"),
+        (
+            ["line", "a.pt", "--metrics", METRIC + "accuracy"],
+            {},
+            "'accuracy' is the name of something else here: rename",
+        ),
+        (
+            ["line", "kept.pt", "normalised.pt", "--batch-norm", "keep"],
+            {"network": "normalised"},
+            "take --batch-norm rec",
+        ),
         (["plane", "a.pt", "--points", "1"], {}, "--points must be at least 2; got 1"),
         (["plane", "a.pt", "--reach", "0"], {}, "--reach must be positive and finite; got 0"),
         (["plane", "a.pt", "--tolerance", "-1"], {}, "--tolerance must be at least 0; got -1"),
@@ -57,7 +76,11 @@ METRIC = "picturing_module:"
         (["line", "a.pt", "--vtk"], {}, "unknown flag '--vtk'"),
         (["spectrum", "a.pt", "--thresholds", "0"], {}, "--thresholds must be positive and finite"),
         (["spectrum", "a.pt", "--products", "1"], {}, "--products must be at least 2; got 1"),
-        (["line", "normalised.pt", "--tolerance", "0.1"], {"network": "normalised"}, "batch_norm='recompute'"),
+        (
+            ["line", "normalised.pt", "--tolerance", "0.1"],
+            {"network": "normalised"},
+            "with --batch-norm recompute the loss",
+        ),
         (["line", "a.pt", "--out", "a.pt"], {}, "a.pt is a file: give the path of a directory"),
         (["line", "a.pt", "--predict", METRIC + "number"], {}, "--predict needs --loss"),
         (["line", "a.pt", "--pints", "3"], {}, "unknown flag '--pints': `nwedge picture line` takes CKPT"),
@@ -65,8 +88,9 @@ METRIC = "picturing_module:"
     ],
 )
 def test_it(draw, capsys, words, names, sentence):
-    state = torch.load("a.pt")
+    state, normalised = torch.load("a.pt"), torch.load("normalised.pt")
     torch.save(state, "copy.pt")
+    torch.save({name: value + 1 for name, value in normalised.items()}, "kept.pt")
     torch.save({name: 0 * value for name, value in state.items()}, "zero.pt")
     other = torch.load("b.pt")
     torch.save({name: (value + other[name]) / 2 for name, value in state.items()}, "middle.pt")

@@ -13,7 +13,7 @@ from nwedge.geometry import Chart
 from nwedge.landscape import Landscape, Separable
 from nwedge.landscapes.restricted import restrict
 from nwedge.methods.grids import Grid
-from nwedge.methods.measuring import Measurement, Progress
+from nwedge.methods.measuring import Keep, Measurement, Progress
 from nwedge.methods.metrics import Metrics, metrics_of
 from nwedge.methods.refined_grids import refine_grid
 from nwedge.methods.tolerance import check_tolerance
@@ -33,6 +33,7 @@ def cut(
     refine: float | None = None,
     floor: float = FLOOR,
     generator: Generator | None = None,
+    keep: Keep | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """What is measured on a grid of a chart: V[i, j, ...] = metric(embed(c0[i], c1[j], ...)), the origin added.
@@ -54,6 +55,9 @@ def cut(
             Grids that are even, with an even number of intervals, are met at their own points. None: all are evaluated.
         floor: the value below which `tolerance` and `refine` are relative to the floor.
         generator: of the examples that a tolerance draws; None derives one from the seed 0.
+        keep: called with the name of each part of the numbers and a function that computes it, tensors by name; it
+            returns them, from where it has kept them or by that function, so that a cut that was killed goes on from
+            there. Parts are an eighth of the grid or, with `refine`, of each round. None computes all at once.
         progress: called with the number of points that are done and of all.
 
     Returns:
@@ -77,7 +81,7 @@ def cut(
         check_tolerance(value, floor)
     if tolerance is not None and not any(metric.estimable for metric in wanted):
         raise ValueError("a tolerance is of losses, and metrics has none of them: leave it out")
-    measure = Measurement(wanted, seen, tolerance, floor, generator or derive(0, "cut"))
+    measure = Measurement(wanted, seen, tolerance, floor, generator or derive(0, "cut"), keep)
     grid = Grid(chart, coordinates, len(measure.columns))
     found, angles = xr.Dataset(coords=_coordinates(grid)), grid.angles()
     if refine is None:

@@ -38,6 +38,45 @@ class Estimate:
     examples: Int64[Tensor, " batch"]
 
 
+@dataclass(frozen=True)
+class Anchors:
+    """Points whose losses are known on all examples.
+
+    Attributes:
+        rows: of the anchors among the points that are estimated, shape (anchor,); -1 for one that is not among them.
+        losses: shape (anchor, example).
+    """
+
+    rows: Int64[Tensor, " anchor"]
+    losses: Float[Tensor, "anchor example"]
+
+    def seen_from(self, start: int, stop: int) -> "Anchors":
+        """The same anchors for the points of the rows from `start` to before `stop`."""
+        inside = (self.rows >= start) & (self.rows < stop)
+        return Anchors(torch.where(inside, self.rows - start, -1), self.losses)
+
+
+def estimable(landscape: Landscape) -> Separable:
+    """The landscape, refused where it is no mean over finite data (TypeError), or over dependent terms (ValueError)."""
+    if not isinstance(landscape, Separable):
+        raise TypeError(
+            f"only the mean over finite data can be estimated; {type(landscape).__name__} has no `example_losses`: use "
+            "nwedge.evaluate"
+        )
+    if getattr(landscape, "recomputes", False):
+        raise ValueError(
+            "with batch_norm='recompute' the loss of one example depends on all training examples, so it cannot be "
+            "estimated from few: use nwedge.evaluate, or batch_norm='keep'"
+        )
+    return landscape
+
+
+def anchor_rows(landscape: Separable, points: int, generator: Generator) -> Int64[Tensor, " anchor"]:
+    """Which of so many points are anchors, drawn at random, shape (anchor,)."""
+    count = min(ANCHORS, points // SHARE) if landscape.examples > FIRST else 0
+    return choose(points, count, generator).to(landscape.device)
+
+
 def estimate(
     landscape: Landscape,
     points: Float[Tensor, "batch dim"],
@@ -45,6 +84,7 @@ def estimate(
     tolerance: float,
     floor: float,
     generator: Generator,
+    anchors: Anchors | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Estimate:
     """The losses of many points, each from as few examples as its standard error allows.
@@ -78,6 +118,8 @@ def estimate(
         tolerance: of the standard error, relative to the loss.
         floor: the loss below which the tolerance is relative to the floor.
         generator: of the permutation and the anchors.
+        anchors: of a larger set of which the points are a part, so that its parts are estimated as the whole is; None
+            draws them from the points.
         progress: called with the number of points that are done and of all, after every prefix.
 
     Raises:
@@ -85,28 +127,22 @@ def estimate(
         ValueError, TypeError: points that do not belong to it, a tolerance or a floor that is not positive, or a loss
             that is no mean over examples (recomputed BatchNorm).
     """
-    if not isinstance(landscape, Separable):
-        raise TypeError(
-            f"only the mean over finite data can be estimated; {type(landscape).__name__} has no `example_losses`: use "
-            "nwedge.evaluate"
-        )
-    if getattr(landscape, "recomputes", False):
-        raise ValueError(
-            "with batch_norm='recompute' the loss of one example depends on all training examples, so it cannot be "
-            "estimated from few: use nwedge.evaluate, or batch_norm='keep'"
-        )
+    landscape = estimable(landscape)
     check_points(landscape, points)
     check_tolerance(tolerance, floor)
     total = landscape.examples
     order = permutation(total, generator).to(points.device)
-    anchors = min(ANCHORS, len(points) // SHARE) if total > FIRST else 0
-    anchored = choose(len(points), anchors, generator).to(points.device)
-    known = landscape.example_losses(points[anchored]).double() if anchors else points.new_empty(0, total).double()
+    if anchors is None:
+        rows = anchor_rows(landscape, len(points), generator)
+        anchors = Anchors(rows, landscape.example_losses(points[rows]) if len(rows) else points.new_empty(0, total))
+    known = anchors.losses.double()
     fit = _Regression(len(points), _features(known))
 
     losses, errors = fit.squares.clone(), fit.squares.clone()
     examples = torch.full((len(points),), total, device=points.device)
-    losses[anchored] = known.mean(1)
+    here = anchors.rows >= 0
+    anchored = anchors.rows[here]
+    losses[anchored] = known[here].mean(1)
     errors[anchored] = 0 * losses[anchored]
     left = torch.ones(len(points), dtype=torch.bool, device=points.device).index_fill_(0, anchored, False)
     rows = left.nonzero()[:, 0]

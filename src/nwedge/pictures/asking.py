@@ -1,17 +1,21 @@
 """What a picture was asked to be, settled: all that its numbers depend on, under one id, in picture.json."""
 
+import contextlib
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from nwedge import __version__
-from nwedge._files import StoreError, read_json, remove, there, write_json
+from nwedge._files import StoreError, read_json, remove, write_json
 from nwedge.landscapes.networks.network import NetworkLandscape
 from nwedge.pictures.checking import all_examples
 from nwedge.pictures.keeping import PARTS, remove_parts
@@ -22,14 +26,18 @@ SPEC = "picture.json"
 PAGES = ("picture.html", "picture.svg", "picture.png", SPEC)
 NUMBERS = (
     "network",
-    "draw-*",
-    "wedge-model*",
+    "draw-[0-9]*",
+    "wedge-model",
+    "wedge-model-draw-[0-9]*",
     "checkpoints",
     "directions",
+    "directions-[0-9]*",
     "short-directions",
     "spectrum",
     "trajectory",
 )
+LIBRARIES = ("torch", "numpy", "scipy")
+"""Those whose versions numbers depend on."""
 SUFFIXES = (".nc", ".vti", ".vtr", ".vtp")
 WRITTEN = (*(name + suffix for name in NUMBERS for suffix in SUFFIXES), *PAGES)
 """What a picture leaves in its directory; what says of which picture it is comes last."""
@@ -62,10 +70,13 @@ def asked(
     spec = {
         "picture": arguments.kind,
         "version": __version__,
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "device": _kind_of(landscape.device),
         "arguments": given | {name: _plain(value) for name, value in settled.items()},
         "checkpoints": {str(path): _digest_of(path) for path in files},
         "functions": {what: digest(reference) for what, reference in arguments.functions.items()},
-        "data": {name: _digest_of_data(own) for name, own in data.items()},
+        "buffers": digest_of_tensors(dict(landscape.model.named_buffers())),
+        "data": {name: digest_of_tensors(_leaves(own)) for name, own in data.items()},
     }
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return {"id": hashlib.sha256(text.encode()).hexdigest()[:16], **spec}
@@ -75,23 +86,18 @@ def enter(directory: Path, spec: Mapping[str, Any], *, overwrite: bool, first: b
     """Make a directory that of a picture.
 
     Raises:
-        StoreError: another process draws there, or it holds numbers of another picture that is not to be overwritten.
+        StoreError: another process draws there, or it holds numbers of another picture, or files of no picture by
+            names of ours, and these are not to be overwritten.
     """
     if not first:
         raise StoreError(f"another process draws in {directory}: wait for it, or give another directory")
-    path = directory / SPEC
-    if there(path):
-        earlier = read_json(path)
-        earlier = earlier if isinstance(earlier, dict) else {}
-        if earlier.get("id") == spec["id"]:
-            return
-        if not overwrite and _has_numbers(directory):
-            raise StoreError(
-                f"{directory} holds another picture ({_differing(earlier, spec)} differ): give another --out, or "
-                "--overwrite to delete it"
-            )
-        clear(directory)
-    write_json(path, dict(spec))
+    earlier = _earlier(directory)
+    if earlier is not None and earlier["id"] == spec["id"]:
+        return
+    if not overwrite:
+        _check_free(directory, earlier, spec)
+    clear(directory)
+    write_json(directory / SPEC, dict(spec))
 
 
 def clear(directory: Path) -> None:
@@ -102,10 +108,28 @@ def clear(directory: Path) -> None:
             remove(path)
 
 
-def _has_numbers(directory: Path) -> bool:
-    """Whether a picture has come so far that something would be lost."""
-    patterns = (*WRITTEN[: -len(PAGES)], *PAGES[:-1], f"{PARTS}/*.nc")
-    return any(True for pattern in patterns for _ in directory.glob(pattern))
+def _earlier(directory: Path) -> dict[str, Any] | None:
+    """Which picture a directory is of; None where it is of none."""
+    found = None
+    with contextlib.suppress(StoreError):
+        found = read_json(directory / SPEC)
+    return found if isinstance(found, dict) and {"picture", "id"} <= set(found) else None
+
+
+def _check_free(directory: Path, earlier: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> None:
+    """Refuse (StoreError) a directory where something would be lost."""
+    held = [path.name for pattern in WRITTEN for path in directory.glob(pattern)]
+    if earlier is None and held:
+        raise StoreError(
+            f"{directory} holds {held[0]}, which is of no picture and would be replaced: give another --out, or "
+            "--overwrite to delete it"
+        )
+    measured = any(name != SPEC and not name.startswith("directions") for name in held)
+    if earlier is not None and (measured or any((directory / PARTS).glob("*.nc"))):
+        raise StoreError(
+            f"{directory} holds another picture ({_differing(earlier, spec)} differ): give another --out, or "
+            "--overwrite to delete it"
+        )
 
 
 def _differing(earlier: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
@@ -114,7 +138,7 @@ def _differing(earlier: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     names = [
         f"--{name.replace('_', '-')}" for name in {**now, **before} if before.get(name) != now.get(name)
     ]  # fmt: skip
-    parts = ("picture", "version", "checkpoints", "functions", "data")
+    parts = ("picture", "version", "libraries", "device", "checkpoints", "functions", "buffers", "data")
     names += [f"the {what}" for what in parts if earlier.get(what) != spec[what]]
     return ", ".join(names) or "its contents"
 
@@ -138,11 +162,22 @@ def _digest_of(path: Path) -> str:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _digest_of_data(landscape: NetworkLandscape) -> str:
-    """The SHA-256 of the examples, dtypes and shapes included."""
+def _kind_of(device: torch.device) -> str:
+    """The model of an accelerator, or the instructions that torch uses of a CPU: others round differently."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}" if device.type == "cpu" else device.type
+
+
+def _leaves(landscape: NetworkLandscape) -> dict[str, Tensor]:
+    leaves = pytree.tree_leaves(all_examples(landscape))
+    return {str(number): leaf for number, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
+
+
+def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of tensors with their names, dtypes and shapes."""
     found = hashlib.sha256()
-    for leaf in pytree.tree_leaves(all_examples(landscape)):
-        if isinstance(leaf, Tensor):
-            found.update(f"{leaf.dtype}{tuple(leaf.shape)}".encode())
-            found.update(leaf.cpu().contiguous().numpy().data)
+    for name, tensor in tensors.items():
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()

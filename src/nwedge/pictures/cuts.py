@@ -1,7 +1,9 @@
 """The cuts of a picture, in parts that are kept, and the points of them that are checked."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
@@ -10,9 +12,9 @@ from torch import Generator, Tensor
 from nwedge._random import choose, derive
 from nwedge.landscape import Landscape
 from nwedge.methods.cutting import cut
-from nwedge.methods.grids import Grid
+from nwedge.methods.measuring import LEAST
 from nwedge.methods.metrics import Function, metrics_of
-from nwedge.pictures.keeping import LEAST, LEAST_ESTIMATED, Keeper, joined, rows_of
+from nwedge.pictures.keeping import Keeper
 from nwedge.pictures.progress import Display
 from nwedge.pictures.sections import Section
 from nwedge.specs.picture import CutArguments
@@ -26,15 +28,9 @@ def file_name(label: str) -> str:
     return label.replace(",", "").replace(" ", "-")
 
 
-def check_sizes(draws: Mapping[str, Section], columns: int) -> None:
-    """Refuse grids whose values take too much memory, with a way out (ValueError)."""
-    for section in draws.values():
-        Grid(section.chart, section.coordinates, columns)
-
-
 def size_of(draws: Mapping[str, Section]) -> int:
     """Points of all grids together."""
-    return sum(len(Grid(section.chart, section.coordinates, 1)) for section in draws.values())
+    return sum(math.prod(map(len, section.coordinates)) for section in draws.values())
 
 
 def cut_all(
@@ -47,47 +43,64 @@ def cut_all(
     *,
     tolerance: float | None,
 ) -> dict[str, xr.Dataset]:
-    """The cuts by label, from what is kept and by evaluation of the rest; where the grid is refined, each as one part.
+    """The cuts by label, from what is kept and by evaluation of the rest.
 
-    All points of a picture see the same examples, so that parts differ by no examples.
+    All points of a picture see the same examples.
 
     Raises:
         ValueError, TypeError: metrics that do not fit the landscape or do not return one number a point.
         StoreError: numbers that cannot be kept.
     """
 
-    def whole(label: str, section: Section) -> xr.Dataset:
-        found = []
-        sizes = [len(axis) for axis in section.coordinates]
-        least = LEAST if tolerance is None else LEAST_ESTIMATED
-        pieces = [slice(None)] if arguments.refine is not None else rows_of(sizes, least)
-        for number, rows in enumerate(pieces):
-            coordinates = [section.coordinates[0][rows], *section.coordinates[1:]]
-            units = len(coordinates[0]) * (sizes[1] if len(sizes) > 1 else 1)
-            name = f"{file_name(label)}-{number}"
-            kept = keeper.has_part(name)
+    def one(name: str, section: Section, coordinates: Sequence[Tensor], refine: float | None) -> xr.Dataset:
+        return cut(
+            landscape,
+            section.chart,
+            coordinates,
+            origin=section.origin,
+            metrics=metrics,
+            tolerance=tolerance,
+            refine=refine,
+            generator=derive(arguments.seed, "picture", "examples"),
+            keep=lambda part, compute: keeper.part(f"{name}-{part}", compute),
+            progress=lambda done, total: display.step(done / total, size_of({name: section})),
+        )
 
-            def evaluate(coordinates: list[Tensor] = coordinates, units: int = units) -> xr.Dataset:
-                return cut(
-                    landscape,
-                    section.chart,
-                    coordinates,
-                    origin=section.origin,
-                    metrics=metrics,
-                    tolerance=tolerance,
-                    refine=arguments.refine,
-                    generator=derive(arguments.seed, "picture", "examples"),
-                    progress=lambda done, total: display.step(done / total, units),
-                )
+    def whole(name: str, section: Section) -> xr.Dataset:
+        if arguments.refine is None or section.refined is None:
+            return one(name, section, section.coordinates, arguments.refine)
+        even, places = section.refined
+        return with_places(
+            one(name, section, [even], arguments.refine), one(f"{name}-places", section, [places], None),
+            section.coordinates[0].to(section.chart.dtype),
+        )  # fmt: skip
 
-            found.append(keeper.part(name, evaluate))
-            (display.skip if kept else display.advance)(units)
-        return joined(found)
+    found = {}
+    for label, section in draws.items():
+        name = file_name(label)
+        found[label] = keeper.dataset(name, lambda name=name, section=section: whole(name, section))
+        display.advance(size_of({label: section}))
+    return found
 
-    return {
-        label: keeper.dataset(file_name(label), lambda label=label, section=section: whole(label, section))
-        for label, section in draws.items()
-    }
+
+def with_places(refined: xr.Dataset, places: xr.Dataset, axis: Tensor) -> xr.Dataset:
+    """A refined line with a few places on it whose values are evaluated in any case.
+
+    Args:
+        refined: the line, with `evaluated`.
+        places: the values there.
+        axis: the coordinates of both, without those of the line that are places, shape (count,).
+    """
+    wanted = np.isin(refined["c0"], axis.cpu()) & ~np.isin(refined["c0"], places["c0"])
+    places = places.assign(evaluated=("c0", np.ones(places.sizes["c0"], dtype=bool)))
+    both = xr.concat(
+        [refined.isel(c0=wanted), places], dim="c0", data_vars="all", coords="minimal", compat="override",
+        combine_attrs="override",
+    ).sortby("c0")  # fmt: skip
+    for variable in both.data_vars.values():
+        if "nonfinite" in variable.attrs:
+            variable.attrs["nonfinite"] = int((~np.isfinite(variable.values)).sum())
+    return both.assign_attrs(evaluations=refined.attrs["evaluations"] + places.attrs["evaluations"])
 
 
 def values_at(
@@ -100,10 +113,10 @@ def values_at(
     """The metrics at checkpoints, each on all examples: dims checkpoint."""
     wanted = metrics_of(landscape, metrics)
     found: dict[str, list[float]] = {metric.name: [] for metric in wanted}
-    for point in points:
+    for some in points.split(LEAST):
         for metric in wanted:
-            found[metric.name].append(float(metric(point[None])))
-        progress(1)
+            found[metric.name] += metric(some).tolist()
+        progress(len(some))
     return xr.Dataset(
         {
             metric.name: ("checkpoint", found[metric.name], {"long_name": metric.long_name, "units": metric.units})

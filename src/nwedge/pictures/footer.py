@@ -1,6 +1,6 @@
 """What a picture says below itself: data, directions, errors and gaps, a sentence each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -93,10 +93,3 @@ def of_angles(cuts: Mapping[str, xr.Dataset]) -> list[str]:
         return []
     told = ", ".join(f"{angle:.1f}" for angle in angles)
     return [f"The axes meet at {told} degrees; distances in weight space are stored beside the coordinates."]
-
-
-def of_check(deviations: Sequence[float]) -> list[str]:
-    """How far estimates lie from the exact losses where these are known, in standard errors; nothing without any."""
-    if not deviations:
-        return []
-    return [f"There the estimates lie up to {max(deviations):.1f} standard errors from the loss on all examples."]

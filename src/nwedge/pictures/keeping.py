@@ -1,36 +1,35 @@
 """Numbers of a picture, kept as they come: a run that was killed goes on from them."""
 
 import contextlib
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import xarray as xr
+from torch import Tensor
 
-from nwedge._files import StoreError, there
+from nwedge._files import StoreError, remove, there
 from nwedge.store import CorruptResult, read_dataset, write_dataset
 
 ID = "nwedge_picture"
 """The attribute that says of which picture the numbers are."""
-PARTS = "parts"
-MOST, LEAST = 8, 100
-"""Parts of a cut at most, and points of each at least."""
-LEAST_ESTIMATED = 600
-"""Points of each at least where losses are estimated: points that are estimated at once learn from one another."""
+PARTS = ".picture-parts"
 
 
 @dataclass(frozen=True)
 class Keeper:
-    """Datasets of one picture in a directory, `<name>.nc` when they are whole and `parts/<name>.nc` before.
+    """Datasets of one picture in a directory, `<name>.nc` when they are whole and `.picture-parts/<name>.nc` before.
 
     Attributes:
         directory: where they lie.
         id: of the picture; numbers of another one are not used.
+        found: called before numbers that were kept are returned.
     """
 
     directory: Path
     id: str
+    found: Callable[[], object]
 
     def dataset(self, name: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
         """The kept dataset of a name, or the computed one, which is kept from now on.
@@ -39,56 +38,49 @@ class Keeper:
             StoreError: a file that cannot be written or read.
         """
         path = self.directory / f"{name}.nc"
-        found = self._kept(path)
-        if found is None:
-            write_dataset(path, compute().assign_attrs({ID: self.id}))
-            found = self._kept(path)
-            if found is None:
-                raise StoreError(f"{path} is not what was written a moment ago: does another process work there?")
-        return found
+        kept = self._kept(path)
+        if kept is not None:
+            self.found()
+            return kept
+        write_dataset(path, compute().assign_attrs({ID: self.id}))
+        written = self._kept(path)
+        if written is None:
+            raise StoreError(f"{path} is not what was written a moment ago: does another process work there?")
+        return written
 
-    def part(self, name: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
-        """The same for a part, which is no file of its own in the end."""
-        return self.dataset(f"{PARTS}/{name}", compute)
+    def part(self, name: str, compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The same for tensors by name, on the CPU, which are no file of their own in the end."""
 
-    def has_part(self, name: str) -> bool:
-        """Whether a part of this name is kept."""
-        return self._kept(self.directory / PARTS / f"{name}.nc") is not None
+        def computed() -> xr.Dataset:
+            columns = {column: values.cpu().numpy() for column, values in compute().items()}
+            return xr.Dataset(
+                {
+                    column: ([f"{column}_{axis}" for axis in range(values.ndim)], values)
+                    for column, values in columns.items()
+                }
+            )
+
+        kept = self.dataset(f"{PARTS}/{name}", computed)
+        return {str(column): torch.from_numpy(values.values) for column, values in kept.data_vars.items()}
 
     def _kept(self, path: Path) -> xr.Dataset | None:
-        if there(path):
-            with contextlib.suppress(CorruptResult):
-                found = read_dataset(path)
-                if found.attrs.pop(ID, None) == self.id:
-                    return found
-        return None
+        found = _numbers(path) if there(path) else None
+        return found if found is not None and found.attrs.pop(ID, None) == self.id else None
 
 
 def remove_parts(directory: Path) -> None:
-    """Delete the parts that are kept in a directory (StoreError if they cannot be deleted)."""
+    """Delete the parts of pictures that are kept in a directory, and nothing else (StoreError if that cannot be)."""
     folder = directory / PARTS
-    if there(folder):
-        try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            raise StoreError(f"cannot remove {folder}: {error.strerror}") from error
+    for path in folder.glob("*.nc"):
+        found = _numbers(path)
+        if found is not None and ID in found.attrs:
+            remove(path)
+    with contextlib.suppress(OSError):  # something of somebody else's lies there, or there is no folder
+        folder.rmdir()
 
 
-def rows_of(sizes: Sequence[int], least: int = LEAST) -> list[slice]:
-    """The rows of a grid, along its first axis, that each part holds: at most 8 parts, of at least so many points."""
-    count, across = sizes[0], 1
-    for size in sizes[1:]:
-        across *= size
-    rows = max(-(-count // MOST), -(-least // across))
-    return [slice(start, min(start + rows, count)) for start in range(0, count, rows)]
-
-
-def joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
-    """The cut whose rows the parts are: what was counted is added, what was told of the chart is that of the first."""
-    if len(parts) == 1:
-        return parts[0]
-    whole = xr.concat(parts, dim="c0", data_vars="all", coords="minimal", compat="override", combine_attrs="override")
-    for name, variable in whole.data_vars.items():
-        if "nonfinite" in variable.attrs:
-            variable.attrs["nonfinite"] = sum(int(part[name].attrs["nonfinite"]) for part in parts)
-    return whole.assign_attrs(evaluations=sum(int(part.attrs["evaluations"]) for part in parts))
+def _numbers(path: Path) -> xr.Dataset | None:
+    """What a file holds; None where it is damaged, or was not written here."""
+    with contextlib.suppress(CorruptResult):
+        return read_dataset(path)
+    return None

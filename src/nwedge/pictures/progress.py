@@ -19,6 +19,7 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console, self._what, self._total, self._done = console, "", 1, 0.0
+        self._shown, self._kept, self._free = 0.0, 0.0, False
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -43,13 +44,13 @@ class Display:
     def begin(self, what: str, total: int) -> None:
         """Start on something that has so many units of work."""
         self._what, self._total, self._done = what, total, 0.0
+        self._shown, self._kept, self._free = 0.0, 0.0, False
         self._began = self._said = time.monotonic()
         self._bar.reset(self._row, total=total, description=what)
 
-    def skip(self, units: int) -> None:
-        """So many units were done before, and take no time."""
-        self._total -= units
-        self._bar.update(self._row, total=self._total)
+    def skip(self) -> None:
+        """What is done next was done before, and takes no time."""
+        self._free = True
 
     def step(self, share: float, units: int) -> None:
         """So much of the next units is done, a share in [0, 1]."""
@@ -61,11 +62,15 @@ class Display:
         self._show(self._done)
 
     def _show(self, done: float) -> None:
-        self._bar.update(self._row, completed=done)
+        if self._free:
+            self._kept += done - self._shown
+        self._shown, self._free = done, False
+        done, total = done - self._kept, self._total - self._kept
+        self._bar.update(self._row, total=total, completed=done)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._said >= PERIOD and done > 0:
             self._said = now
-            left = (now - self._began) * (self._total / done - 1)
+            left = (now - self._began) * (total / done - 1)
             self._console.print(
-                f"{self._what}: {done / self._total:.0%}, about {left:.0f} s left", markup=False, highlight=False
+                f"{self._what}: {done / total:.0%}, about {left:.0f} s left", markup=False, highlight=False
             )

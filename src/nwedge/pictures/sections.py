@@ -41,11 +41,14 @@ class Section:
         chart: displacements from `origin`, or points where that is None.
         origin: shape (dim,).
         coordinates: of each axis, increasing, in float64.
+        refined: of a line that is refined the even axis, and the places beside it that are evaluated in any case; None
+            refines the grid as it is.
     """
 
     chart: Chart
     origin: Tensor | None
     coordinates: Sequence[Tensor]
+    refined: tuple[Tensor, Tensor] | None = None
 
     def points(self, coords: Float[Tensor, "batch coords"]) -> Float[Tensor, "batch dim"]:
         """The points at coordinates."""
@@ -160,13 +163,14 @@ def _line_through(
     a, b = points
     beyond = _reach(arguments, BEYOND)
     even = torch.linspace(-beyond, 1 + beyond, arguments.points, dtype=torch.float64)
-    axis = _with(even, (0.0, 1.0), a.dtype)
+    places = even.new_tensor([0.0, 1.0])
+    section = Section(Line(a, b), None, [_with(even, places, a.dtype)], (even, places))
     through = (
         f"The straight line through {names[0]} (at 0) and {names[1]} (at 1); both are points of the grid beside its "
         f"{arguments.points} even ones."
     )
     words = (f"from {names[0]} to {names[1]}",)
-    return Sections({NETWORK: Section(Line(a, b), None, [axis])}, {names[0]: (0.0,), names[1]: (1.0,)}, words, through)
+    return Sections({NETWORK: section}, {names[0]: (0.0,), names[1]: (1.0,)}, words, through)
 
 
 def _plane(
@@ -243,12 +247,11 @@ def _symmetric(reach: float, count: int) -> Tensor:
     return torch.linspace(-reach, reach, count, dtype=torch.float64)
 
 
-def _with(axis: Tensor, places: Sequence[float], dtype: torch.dtype) -> Tensor:
+def _with(axis: Tensor, places: Tensor, dtype: torch.dtype) -> Tensor:
     """An axis with more places on it, in the place of coordinates that equal them in the dtype of the points."""
     near = torch.finfo(dtype).eps * axis.abs().max() * 8
-    for place in places:
-        axis = torch.cat([axis[(axis - place).abs() > near], axis.new_tensor([place])])
-    return axis.sort().values
+    far = ((axis[:, None] - places).abs() > near).all(1)
+    return torch.cat([axis[far], places]).sort().values
 
 
 def _around(places: Tensor, margin: float, count: int) -> list[Tensor]:

@@ -19,6 +19,10 @@ SLOPES = ("gradient", "hessian")
 """Directions of norm 1 that the loss points out."""
 METRICS = ("loss", "accuracy", "held_out_loss", "held_out_accuracy")
 NORMALISED = DRAWN[:2]
+BESIDE = ("checkpoint", "axis", "component", "position", "off_plane", "distance", "explained", "step", "name")
+"""Names of what is stored beside the metrics of checkpoints."""
+MOST = 100_000
+"""Values that a page shows at most, so that it opens in a few seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,8 @@ class CutArguments(PictureArguments):
     refine: float | None = None
     """Evaluate closely only where interpolation misses the first metric by more than this, relative to it as above."""
     points: int = 25
-    """A side of the grid."""
+    """A side of the grid; a page shows 100,000 values at most."""
+    dimensions: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be, and metrics that are neither known nor functions (ValueError)."""
@@ -75,6 +80,23 @@ class CutArguments(PictureArguments):
         names = [metric_name(metric) for metric in self.metrics]
         if len(set(names)) < len(names):
             raise ValueError(f"--metrics must have different names; got {' '.join(names)}: rename a function")
+        for metric, name in zip(self.metrics, names, strict=True):
+            if metric not in METRICS and name in (*METRICS, *BESIDE):
+                raise ValueError(
+                    f"--metrics {metric}: '{name}' is the name of something else here: rename the function"
+                )
+        values = self.shown * self.points**self.dimensions
+        if values > MOST:
+            side = math.floor((MOST / self.shown) ** (1 / self.dimensions))
+            raise ValueError(
+                f"{values:,} values are more than the {MOST:,} that a page shows: take --points {side} or fewer, or "
+                "compute them in Python by nwedge.cut"
+            )
+
+    @property
+    def shown(self) -> int:
+        """How many grids of values are drawn."""
+        return len(self.metrics)
 
     @property
     def functions(self) -> dict[str, str]:
@@ -121,6 +143,11 @@ class DirectedArguments(CutArguments):
             raise ValueError(f"--beside is not for --directions {self.directions}: a wedge's floor has no slope")
 
     @property
+    def shown(self) -> int:
+        """How many grids of values are drawn."""
+        return self.draws * (len(self.metrics) + self.beside)
+
+    @property
     def drawn(self) -> bool:
         """Whether some direction is drawn at random."""
         return self.directions in DRAWN
@@ -153,6 +180,7 @@ class LinePicture(DirectedArguments):
     kind: ClassVar[str] = "line"
     points: int = 51
     """On the line."""
+    dimensions: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         """Refuse more than two checkpoints, and what only one of them can have (ValueError)."""

@@ -37,6 +37,12 @@ class Checkpoints:
     left_out: Sequence[str]
     notes: Sequence[str]
 
+    @property
+    def lack_statistics(self) -> bool:
+        """Whether running statistics of BatchNorm that are recomputed are missing in some checkpoint."""
+        recomputed = running_names(self.landscape.model) if self.landscape.recomputes else []
+        return bool(recomputed) and self.statistics is None
+
 
 def read(paths: Sequence[Path], landscape: NetworkLandscape, key: str | None = None) -> Checkpoints:
     """The points of files or folders that `read_checkpoint` reads, with its key; of equal ones the first.
@@ -70,20 +76,14 @@ def read(paths: Sequence[Path], landscape: NetworkLandscape, key: str | None = N
     names, recomputed = list(points), running_names(model) if landscape.recomputes else []
     landscape, differ = _with_buffers(landscape, names, buffers, recomputed)
     complete = all(name in held for held in buffers for name in recomputed)
-    notes_on_buffers = ([] if complete else [NO_STATISTICS]) + differ
     return Checkpoints(
         names,
         torch.stack(list(points.values())),
         buffers if recomputed and complete else None,
         landscape,
         left_out,
-        told + notes_on_buffers,
+        told + differ,
     )
-
-
-NO_STATISTICS = (
-    "running statistics of BatchNorm are missing, so that it is not shown what a plain average of state dicts does"
-)
 
 
 def _with_buffers(
