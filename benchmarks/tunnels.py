@@ -35,7 +35,7 @@ def timings() -> Iterator[Timing]:
 
 
 def counts() -> Iterator[str]:
-    """One line for each work: the barriers of this code's tunnels, held to goals, and of the naive curve at its best."""
+    """One line for each work: the barriers of our tunnels, held to goals, and of the naive curve at its best."""
     landscape, (a, b) = _optima()
     plain, t = Plain(a, b), torch.linspace(0, 1, POINTS)[:, None]
     straight = torch.lerp(a, b, t)

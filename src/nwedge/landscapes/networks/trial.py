@@ -11,7 +11,7 @@ from nwedge.landscapes.networks.evaluation import Evaluation
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.quick import quicken
 from nwedge.landscapes.networks.stacked import Stacked
-from nwedge.landscapes.networks.strategy import CHUNK, prefers_channels_last, rule
+from nwedge.landscapes.networks.strategy import CHUNK, place, prefers_channels_last, rule
 
 
 def choose_evaluation(
@@ -41,7 +41,7 @@ def choose_evaluation(
     for name in (strategy,) if strategy else rule(model):
         try:
             stacked = _stacked(model, functions[0]) if name == "stacked" else None
-            evaluation = Evaluation(network, name, chunk or CHUNK[name], stacked)
+            evaluation = Evaluation(network, name, chunk or CHUNK[place(point.device)][name], stacked)
             if name != "loop":
                 for function in functions:
                     _check(evaluation, function, point, few)
