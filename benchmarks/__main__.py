@@ -1,4 +1,4 @@
-"""Prints one table of speed (this code, a naive version, a floor, their ratios, from one run) and lines of errors."""
+"""Prints one table of speed (this code, naive, floor, their ratios, from one run) and lines of what else has goals."""
 
 import argparse
 import importlib
@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.timing import Timing
+from benchmarks.timing import Timing, judged
 
 BENCHMARKS = (
     "networks",
@@ -59,7 +59,7 @@ def _row(timing: Timing) -> tuple[str, ...]:
         _seconds(timing.floor),
         _ratio(timing.naive, timing.this),
         _ratio(timing.this, timing.floor),
-        ", ".join(f"{goal}: {'met' if met else 'missed'}" for goal, met in timing.met().items()),
+        ", ".join(judged(goal, met) for goal, met in timing.met().items()),
     )
 
 

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from benchmarks.timing import judged
+
 GIB = 2**30
 WEDGES = """
 from nwedge import WedgeLandscape
@@ -38,7 +40,7 @@ def counts() -> Iterator[str]:
             continue
         seconds, held = map(float, done.stdout.split())
         gib = held * _unit() / GIB
-        yield f"{work}: {seconds:.1f} s, {gib:.1f} GiB at most (goal: {limit}, {'met' if gib <= limit else 'missed'})"
+        yield f"{work}: {seconds:.1f} s, {gib:.1f} GiB at most ({judged(f'<= {limit} GiB', gib <= limit)})"
 
 
 def _unit() -> int:

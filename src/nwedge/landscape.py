@@ -90,6 +90,8 @@ def evaluate(
 ) -> Float[Tensor, " batch"]:
     """The losses of many points without a graph, `chunk` points at a time.
 
+    To a tolerance instead, from as few examples as each point needs, `nwedge.estimate` gives them and their errors.
+
     Args:
         landscape: any landscape.
         points: shape (batch, dim).

@@ -36,16 +36,9 @@ def test_the_simple_cnn_has_16938_weights_on_fashion_mnist() -> None:
     }
 
 
-def test_pooling_before_tanh_is_the_function_of_the_paper() -> None:
-    model, x = simple_cnn(1, 28, 10), torch.randn(3, 1, 28, 28)
-    layers = list(model)
-    assert kinds(model)[:3] == ["Conv2d", "HalvingPool", "Tanh"]
-    for block in (1, 4, 7):
-        layers[block : block + 2] = nn.Tanh(), nn.MaxPool2d(2)
-    paper = nn.Sequential(*layers)
-    torch.testing.assert_close(model(x), paper(x))
-    slopes = [torch.autograd.grad(one(x).square().sum(), list(model.parameters())) for one in (model, paper)]
-    torch.testing.assert_close(*slopes)
+def test_the_layers_of_the_simple_cnn_are_those_of_the_paper() -> None:
+    block = ["Conv2d", "Tanh", "MaxPool2d"]
+    assert kinds(simple_cnn(1, 28, 10)) == [*block, *block, *block, "Flatten", "Linear"]
 
 
 @pytest.mark.parametrize("factor", [1, 2, 0.5])

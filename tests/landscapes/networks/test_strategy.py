@@ -6,7 +6,8 @@ from torch.nn.functional import cross_entropy
 from nwedge import NetworkLandscape
 from nwedge._random import derive
 from nwedge.landscapes.networks.architectures import mlp, simple_cnn
-from nwedge.landscapes.networks.strategy import CHUNK, prefers_channels_last, rule
+from nwedge.landscapes.networks.strategy import CHUNK, DIFFERENTIATED, HELD, place, prefers_channels_last, rule
+from nwedge.specs.landscapes import STRATEGIES
 
 X, Y = torch.randn(20, 4, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 3
 IMAGES = torch.randn(20, 3, 6, 6, generator=torch.Generator().manual_seed(0))
@@ -46,7 +47,7 @@ def peeking(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 def test_a_loss_that_cannot_be_stacked_is_looped_over_or_refused(loss: object, reason: str) -> None:
     model = mlp(4, 3, (5,))
     landscape = NetworkLandscape(model, (X, Y), loss=loss)
-    assert (landscape.strategy, landscape.chunk) == ("loop", CHUNK["loop"])
+    assert (landscape.strategy, landscape.chunk) == ("loop", CHUNK["cpu"]["loop"])
     points = landscape.initial(2, derive(0))
     torch.testing.assert_close(landscape.loss(points), NetworkLandscape(model, (X, Y)).loss(points))
     with pytest.raises(
@@ -100,3 +101,9 @@ def test_kernels_are_laid_out_as_the_images_that_have_no_layout_of_their_own() -
     landscape.loss(landscape.initial(1, derive(0)))
     assert landscape._network.channels_last
     assert seen[-1] == (9, 1, 3, 1)
+
+
+def test_a_gpu_takes_more_examples_at_once_than_a_cpu() -> None:
+    assert [place(torch.device(name)) for name in ("cpu", "cuda", "cuda:1", "mps")] == ["cpu", "gpu", "gpu", "gpu"]
+    assert all(CHUNK["gpu"][name] > CHUNK["cpu"][name] for name in STRATEGIES)
+    assert all(sizes.keys() == set(STRATEGIES) for table in (CHUNK, DIFFERENTIATED, HELD) for sizes in table.values())

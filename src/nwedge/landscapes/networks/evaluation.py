@@ -21,7 +21,7 @@ from nwedge.landscapes.networks.examples import Drawn, Examples
 from nwedge.landscapes.networks.functional import Function, Network
 from nwedge.landscapes.networks.stacked import Stacked
 from nwedge.landscapes.networks.stacked_curvature import ChainHessian
-from nwedge.landscapes.networks.strategy import BLOCK, DIFFERENTIATED, HELD
+from nwedge.landscapes.networks.strategy import BLOCK, DIFFERENTIATED, HELD, place
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ class Evaluation:
         """The rows of a batch of points that are evaluated at once, or differentiated, on so many examples."""
         size = BLOCK[self.strategy]
         if differentiated:
-            size = min(size, max(1, DIFFERENTIATED[self.strategy] // min(self.chunk, differentiated)))
+            together = DIFFERENTIATED[place(points.device)][self.strategy]
+            size = min(size, max(1, together // min(self.chunk, differentiated)))
         return [slice(start, start + size) for start in range(0, len(points), size)]
 
     def chunks(self, count: int) -> list[tuple[slice, float]]:
@@ -156,7 +157,7 @@ class Evaluation:
         if not len(points):
             return points.sum(1)
         graph = torch.is_grad_enabled() and points.requires_grad
-        if graph and len(points) * examples.count > HELD[self.strategy] * self.chunk:
+        if graph and len(points) * examples.count > HELD[place(points.device)][self.strategy] * self.chunk:
             piece = functools.partial(checkpoint, piece, use_reentrant=False, preserve_rng_state=False)
         chunks = [(slice(None), 1.0)] if whole else self.chunks(examples.count)
         means = []

@@ -56,8 +56,8 @@ class NetworkLandscape:
             normalises by s(P), the average over chunks of the training examples of the mean and the unbiased variance
             that each layer sees there (as in `torch.optim.swa_utils.update_bn`), and differentiates through it.
         batch_size: examples that `minibatch` draws; at most all of them are drawn.
-        chunk: examples evaluated at once; None takes 512 for "stacked", 2048 for "vmap" and 256 for "loop". At most
-            128, 32 or 8 such evaluations of a point are kept for the backward pass; beyond, they are recomputed there.
+        chunk: examples evaluated at once; None takes 512 for "stacked", 2048 for "vmap", 256 for "loop", on a GPU more.
+            At most 128, 32 or 8 such evaluations of a point (GPU: 32, 32, 4) are kept for a backward pass, not redone.
         strategy: "stacked" multiplies by the stacked weights of 32 points and knows chains of dense layers with the
             default loss; "vmap" vectorises any model over 32 points; "loop" takes one point after another; None takes
             the first of them that works for models of dense layers alone, and "loop" for all others.
