@@ -11,6 +11,7 @@ from nwedge._random import derive, normal
 from nwedge.landscape import Landscape
 from nwedge.landscapes.controls import FlatBall, Groove, QuadraticBowl
 from nwedge.methods.curvature import ShortDirections, SmoothedHessian, _check_point, short_directions
+from nwedge.methods.eigenvectors import largest_eigenvectors
 from nwedge.methods.lanczos import Quadrature, lanczos
 
 THRESHOLDS = (0.3, 0.03, 0.003)
@@ -309,6 +310,14 @@ def test_a_hessian_that_is_not_finite_counts_nan() -> None:
         assert found.counts.isnan().all()
         assert found.standard_errors.isnan().all()
         assert not len(found.top)
+
+
+@pytest.mark.parametrize("dim", [20, 100])
+def test_a_hessian_that_is_not_finite_has_no_eigenvectors(dim: int) -> None:
+    landscape = Powers(torch.full((dim,), math.nan, dtype=F64), 2)
+    hessian = SmoothedHessian(landscape, torch.ones(dim, dtype=F64), generator=derive(0))
+    with pytest.raises(FloatingPointError, match="a Hessian-vector product is not finite"):
+        largest_eigenvectors(hessian, 2, tolerance=0.01, generator=derive(1))
 
 
 def test_a_landscape_without_curvature_counts_nothing() -> None:

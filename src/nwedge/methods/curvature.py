@@ -154,10 +154,11 @@ class SmoothedHessian:
     @functools.cached_property
     def _summed(self) -> Callable[[Tensor], Tensor]:
         """The products summed over all centres."""
-        known = [getattr(view, "hessian_sum", None) for view, _ in self._parts]
-        if all(own is not None for own in known):
-            held = HELD // len(known)
-            return _Sum([own(centres, held=held) for own, (_, centres) in zip(known, self._parts, strict=True)])
+        known = [(getattr(view, "hessian_sum", None), centres) for view, centres in self._parts]
+        held = HELD // len(known)
+        sums = [own(centres, held=held) for own, centres in known if own is not None]
+        if len(sums) == len(known):
+            return _Sum(sums)
         return self._anew if self._graph is None else self._graph.products
 
     @functools.cached_property
