@@ -31,7 +31,8 @@ class Products:
         size: its weights and the operations of a pass.
         examples: that all is evaluated on.
         timing: median seconds of a Hessian-vector product (`this`), a gradient (`naive`) and a loss (`floor`).
-        kept: those of a product on the graph that `short_directions` keeps (`this`) and of a loss (`floor`).
+        kept: those of a product of `short_directions` (`this`), by passes that move along the vector for the digits MLP
+            and on a graph that is kept for the others, and of a loss (`floor`).
         operators: that torch runs for a gradient on a minibatch: at least one kernel each on a GPU; views are left out.
     """
 

@@ -51,7 +51,7 @@ def normal(shape: Sequence[int], generator: Generator, *, dtype: torch.dtype, de
 
 def uniform(shape: Sequence[int], generator: Generator, *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Uniform draws from [0, 1) of the given shape, drawn on the generator's device and moved to `device`."""
-    return torch.rand(*shape, generator=generator, dtype=dtype, device=generator.device).to(device)
+    return moved(torch.rand(*shape, generator=generator, dtype=dtype, device=generator.device), device)
 
 
 def signs(shape: Sequence[int], generator: Generator, *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
@@ -66,10 +66,20 @@ def permutation(count: int, generator: Generator) -> torch.Tensor:
 
 
 def choose(count: int, size: int, generator: Generator | Sequence[Generator]) -> torch.Tensor:
-    """`size` of the integers below `count`, without replacement: shape (size,), or (row, size), one generator a row."""
+    """`size` of the integers below `count`, without replacement: shape (size,), or (row, size), one generator a row.
+
+    Drawn where the generators are: those of the CPU give the same numbers whatever the device of a landscape.
+    """
     if isinstance(generator, Generator):
         return permutation(count, generator)[:size]
     return torch.stack([permutation(count, one)[:size] for one in generator])
+
+
+def moved(draws: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Draws of one step of many, moved to `device`: from the CPU to CUDA through pinned memory, without a wait."""
+    if draws.device.type == "cpu" and device.type == "cuda":
+        return draws.pin_memory().to(device, non_blocking=True)
+    return draws.to(device)
 
 
 def partition(count: int, most: int, generator: Generator) -> torch.Tensor:

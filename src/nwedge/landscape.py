@@ -12,6 +12,8 @@ from nwedge._checks import check_points, check_same_shape
 
 ELEMENTS_AT_ONCE = 2**22
 """Coordinates that one chunk of points may hold where no chunk is given: 32 MiB of float64."""
+HELD = 2**28
+"""Bytes that a `hessian_sum` may hold from one product to the next where it is not told."""
 
 
 @runtime_checkable
@@ -25,8 +27,9 @@ class Landscape(Protocol):
     may offer `epoch(generator)`, an iterable of views that partition the data into batches of equal size, and what
     `Separable` names. One whose `loss` may be differentiated twice on a graph that is kept, for many products with one
     Hessian, declares `vectors_at_once`: how many vectors may share a backward pass by vmap, or 1 where that does not
-    work or pay. One that knows the sum of its Hessians at several points offers `hessian_sum(points)`, a function from
-    vectors to their products with it.
+    work or pay. One that knows the sum of its Hessians at several points offers `hessian_sum(points, held=HELD)`, a
+    function from vectors to their products with it, which holds at most so many bytes besides the points from one
+    product to the next: what takes more is found anew for each.
     """
 
     dim: int

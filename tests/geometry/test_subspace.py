@@ -154,11 +154,21 @@ def test_nan_stays_nan_in_its_row(kind: str) -> None:
     assert moves[1].isfinite().all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize(("dim", "d"), [*SIZES, (5000, 70), (4096, 70), (5000, 3000)])
+def test_the_bytes_that_are_stated_are_those_that_are_held(kind: str, dim: int, d: int, dtype: torch.dtype) -> None:
+    bases = RandomSubspaces(dim, d, kind, seeds=(0,), dtype=dtype)._bases
+    slots = [part.slots for part in getattr(bases, "parts", ())]
+    held = [value for value in [*vars(bases).values(), *slots] if isinstance(value, Tensor)]
+    assert sum(tensor.nbytes for tensor in held) == stored_bytes(kind, dim, d, dtype)
+
+
 @pytest.mark.parametrize("kind", ["hadamard", "sparse"])
 def test_what_is_held_grows_with_the_weights_alone(kind: str) -> None:
-    held = vars(RandomSubspaces(5000, 70, kind, seeds=(0,))._bases).values()
-    large = sum(value.nbytes for value in held if isinstance(value, Tensor) and value.numel() >= 5000)
-    assert large == stored_bytes(kind, 5000, 70, torch.float32)
+    for dim in (5000, 50_000):
+        for d in (1, 70, 700, dim):
+            assert stored_bytes(kind, dim, d, torch.float32) <= 20 * dim
 
 
 def test_bad_input_gets_one_sentence() -> None:

@@ -44,6 +44,7 @@ def test_the_sum_of_the_hessians_is_that_of_double_backward_passes(family, profi
         product = landscape.hessian_sum(points)(vectors)
         tolerance = {} if dtype == F64 else {"rtol": 1e-4, "atol": 1e-4}
         torch.testing.assert_close(product, anew(landscape, points, vectors), **tolerance)
+        assert torch.equal(landscape.hessian_sum(points, held=0)(vectors), product)
 
 
 def test_chunks_change_nothing(monkeypatch):
@@ -51,6 +52,20 @@ def test_chunks_change_nothing(monkeypatch):
     landscape = WedgeLandscape(9, 4, dtype=F64)
     points, vectors = landscape.initial(13, derive(0)), landscape.initial(2, derive(1))
     torch.testing.assert_close(landscape.hessian_sum(points)(vectors), anew(landscape, points, vectors))
+
+
+def test_the_nearest_wedges_are_sought_once_where_what_they_leave_is_held(monkeypatch):
+    landscape, sought = WedgeLandscape(9, 4, dtype=F64), []
+    find = landscape._family.find
+    monkeypatch.setattr(landscape._family, "find", lambda some: sought.append(len(some)) or find(some))
+    points = landscape.initial(13, derive(0))
+    size = (2 * 13 + 1) * 9 * 8
+    for held, times in ((size, 1), (size - 1, 3)):
+        sought.clear()
+        products = landscape.hessian_sum(points, held=held)
+        for _ in range(3):
+            products(points[:1])
+        assert sought == [13] * times
 
 
 @pytest.mark.parametrize("more", [{}, {"wedges": 20}, {"wedges": 20, "oriented": "random"}])

@@ -11,6 +11,7 @@ from nwedge._random import derive, normal
 from nwedge.landscape import Landscape
 from nwedge.landscapes.controls import FlatBall, Groove, QuadraticBowl
 from nwedge.methods.curvature import ShortDirections, SmoothedHessian, _check_point, short_directions
+from nwedge.methods.eigenvectors import largest_eigenvectors
 from nwedge.methods.lanczos import Quadrature, lanczos
 
 THRESHOLDS = (0.3, 0.03, 0.003)
@@ -303,11 +304,20 @@ def test_blocks_of_the_data_serve_attention_whose_fused_kernels_have_no_second_d
 
 def test_a_hessian_that_is_not_finite_counts_nan() -> None:
     landscape = Powers(torch.full((20,), math.nan, dtype=F64), 2)
-    for method in ("exact", "lanczos"):
+    for method, products in (("exact", 20), ("lanczos", 4)):
         found = count(landscape, torch.ones(20, dtype=F64), method=method)
+        assert found.products == products
         assert found.counts.isnan().all()
         assert found.standard_errors.isnan().all()
         assert not len(found.top)
+
+
+@pytest.mark.parametrize("dim", [20, 100])
+def test_a_hessian_that_is_not_finite_has_no_eigenvectors(dim: int) -> None:
+    landscape = Powers(torch.full((dim,), math.nan, dtype=F64), 2)
+    hessian = SmoothedHessian(landscape, torch.ones(dim, dtype=F64), generator=derive(0))
+    with pytest.raises(FloatingPointError, match="a Hessian-vector product is not finite"):
+        largest_eigenvectors(hessian, 2, tolerance=0.01, generator=derive(1))
 
 
 def test_a_landscape_without_curvature_counts_nothing() -> None:

@@ -82,6 +82,22 @@ def test_an_eigenvalue_in_doubt_may_lie_on_either_side() -> None:
     assert held(counts, errors, 60) == held(counts, errors, 61) == 1
 
 
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+@pytest.mark.parametrize("call", [1, 3])
+def test_the_step_whose_product_is_not_finite_is_the_last_and_is_refused(call: int, broken: float) -> None:
+    seen = []
+
+    def products(rows: Tensor) -> Tensor:
+        seen.append(rows)
+        image = rows * DECAY
+        image[0, 7] = broken if len(seen) == call else image[0, 7]
+        return image
+
+    with pytest.raises(FloatingPointError, match="a Hessian-vector product is not finite"):
+        lanczos(products, DIM, probes=2, steps=9, generator=derive(0), dtype=F64, device=DECAY.device)
+    assert len(seen) == call
+
+
 @pytest.mark.parametrize("products", [2, 3, 40, 120, 121, 630, 6310])
 def test_a_number_of_products_is_shared_out(products: int) -> None:
     probes, steps = allocate(products)
@@ -108,5 +124,5 @@ def test_counts_at_a_fraction_of_the_dimension_on_a_network_whose_spectrum_is_kn
     ]
     counts, errors = (torch.stack(rows) for rows in zip(*((f.counts, f.standard_errors) for f in found), strict=True))
     assert all(one.products <= 160 < landscape.dim / 3 for one in found)
-    assert (held(counts[:, 0], errors[:, 0], exact[0]), held(counts[:, 1], errors[:, 1], exact[1])) >= (0.9, 0.9)
+    assert min(held(*rows) for rows in zip(counts.T, errors.T, exact.tolist(), strict=True)) >= 0.9
     assert ((counts / exact - 1).square().mean(0).sqrt() < torch.tensor([0.05, 0.08])).all()

@@ -84,8 +84,8 @@ class Sparse(Applied):
 
     @staticmethod
     def bytes(dim: int, d: int, dtype: torch.dtype) -> int:
-        """What one plane holds in memory."""
-        return dim * torch.int64.itemsize
+        """What one plane holds in memory: the column of each row, and the scale of each column."""
+        return dim * torch.int64.itemsize + d * dtype.itemsize
 
     def _embed(self, coords: Tensor) -> Tensor:
         scaled = coords * self.scale

@@ -59,8 +59,9 @@ class Hadamard(Applied):
 
     @staticmethod
     def bytes(dim: int, d: int, dtype: torch.dtype) -> int:
-        """What one plane holds in memory."""
-        return 2 * dim * dtype.itemsize
+        """What one plane holds in memory: two signs of each row, the scale of each coordinate, and the slots."""
+        slots = sum(size for _, _, size in _cut(dim, d))
+        return (2 * dim + d) * dtype.itemsize + slots * torch.int64.itemsize
 
     def _embed(self, coords: Tensor) -> Tensor:
         padded = torch.nn.functional.pad(coords * self.scale, (0, 1))

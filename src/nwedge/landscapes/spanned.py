@@ -97,8 +97,7 @@ class SpannedLandscape(Generic[C]):
         rows, weights = self.chart.terms(torch.cat(list(coords)))
         number = self._number[rows]
         moves = number >= 0
-        first = len(self._free) * torch.arange(len(points), device=self.device)
-        number = number + first.repeat_interleave(torch.tensor(counts, device=self.device))[:, None]
+        number = torch.cat([own + point * len(self._free) for point, own in enumerate(number.split(counts))])
         fixed = combine(self.chart.vertices, rows * ~moves, weights * ~moves)
         free = combine(points.reshape(-1, self.chart.ambient), number * moves, weights * moves)
         return (fixed + free).split(counts)

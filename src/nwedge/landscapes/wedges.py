@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_choice, check_integer, check_points, check_positive
 from nwedge._random import normal
-from nwedge.landscape import Landscape
+from nwedge.landscape import HELD, Landscape
 from nwedge.landscapes.families import Complete, Sampled, nearest_squares
 from nwedge.landscapes.orientation import draw_axes, draw_bases, draw_rotation, short_counts
 from nwedge.landscapes.profiles import PROFILES, distance_outside, profile_derivatives, profile_loss
@@ -138,30 +138,29 @@ class WedgeLandscape:
         losses, gradients = zip(*parts, strict=True)
         return torch.cat(losses), torch.cat(gradients)
 
-    @torch.no_grad()
     def hessian_sum(
-        self, points: Float[Tensor, "batch dim"]
+        self, points: Float[Tensor, "batch dim"], held: int = HELD
     ) -> Callable[[Float[Tensor, "vector dim"]], Float[Tensor, "vector dim"]]:
         """The sum of the Hessians at the points, as a function of vectors: H v, shape (vector, dim), for each row v.
 
         With c_S the coordinates of P that are short in its nearest wedge, and 0 elsewhere, q = |c_S|^2 and phi the
         profile as a function of q, H v = sum over P of 2 phi'(q) v_S + 4 phi''(q) (c_S.v) c_S. The nearest wedges are
-        sought once; a product is then two matrix products.
+        sought once, and a product is then two matrix products, where what they leave fits into `held` bytes.
 
         Raises:
             ValueError, TypeError: points whose shape, dtype or device is not the landscape's.
         """
-        coordinates = self._chunked(lambda some: some, points)
-        key = self._chunked(lambda some: self._family.find(some)[1], points)
-        part = self._family.part
-        short, mask = (part(values, coordinates, key) for values in (coordinates, torch.ones_like(coordinates)))
-        _, slope, bend = profile_derivatives(short.square().sum(1), self.profile, self.thickness, self.width)
-        along, across = 2 * slope @ mask, 4 * bend[:, None] * short
+        check_points(self, points)
+        parts = points.split(self._chunk)
+        size = (2 * len(points) + len(parts)) * self.dim * points.element_size()
+        kept = [self._bend(part) for part in parts] if size <= held else None
 
         @torch.no_grad()
         def products(vectors: Tensor) -> Tensor:
             coordinates = self._coordinates(vectors)
-            product = torch.addmm(coordinates * along, coordinates @ short.T, across)
+            product = torch.zeros_like(coordinates)
+            for along, short, across in map(self._bend, parts) if kept is None else kept:
+                product.addcmul_(coordinates, along).addmm_(coordinates @ short.T, across)
             return product if self.bases is None else product @ self.bases
 
         return products
@@ -243,6 +242,16 @@ class WedgeLandscape:
         loss, slope, _ = profile_derivatives(squares, self.profile, self.thickness, self.width)
         gradient = self._family.part(coordinates, coordinates, key).mul_(2 * slope[:, None])
         return loss, gradient if self.bases is None else gradient @ self.bases
+
+    @torch.no_grad()
+    def _bend(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the Hessians' sum, the diagonal, shape (dim,), and two factors of the rest, (batch, dim) each."""
+        coordinates = self._coordinates(points)
+        squares, key = self._family.find(coordinates)
+        _, slope, bend = profile_derivatives(squares, self.profile, self.thickness, self.width)
+        short = self._family.part(coordinates, coordinates, key)
+        mask = self._family.part(torch.ones_like(coordinates), coordinates, key)
+        return 2 * slope @ mask, short, 4 * bend[:, None] * short
 
     def _chunked(self, one: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
         check_points(self, points)

@@ -11,9 +11,9 @@ from torch import Generator, Tensor
 
 from nwedge._checks import check_choice, check_integer, check_point, check_points, check_positive
 from nwedge._random import normal
-from nwedge.landscape import ELEMENTS_AT_ONCE, Landscape, hvp
+from nwedge.landscape import ELEMENTS_AT_ONCE, HELD, Landscape, hvp
 from nwedge.methods.kept_graph import KeptGraph, keep_graph
-from nwedge.methods.lanczos import BLOCKS, lanczos
+from nwedge.methods.lanczos import BLOCKS, check_finite, lanczos
 
 METHODS = ("auto", "exact", "lanczos")
 SMALL = 1500
@@ -116,28 +116,29 @@ class SmoothedHessian:
         self._parts = [(view, centres[k % draws, None]) for k, view in enumerate(views)] or [(landscape, centres)]
 
     def products(self, vectors: Float[Tensor, "vector dim"]) -> Float[Tensor, "vector dim"]:
-        """H v for each row v, shape (vector, dim), as many rows at once as hold 2^22 coordinates.
+        """H v for each row v, shape (vector, dim), as many rows at once as hold 2^22 coordinates; a NaN stays a NaN.
 
-        By the landscape's own `hessian_sum`. Else, where the landscape allows, by one backward pass on a graph of the
-        gradient that is kept (see `keep_graph`), of at most 1 GiB; else by the landscape's own `hvp` or by
-        differentiating its gradient anew.
+        By the landscape's own `hessian_sum`, which holds at most 256 MiB from one call to the next. Else, where the
+        landscape allows, by backward passes on a graph of the gradient that is kept (see `keep_graph`), of at most
+        1 GiB; else by the landscape's own `hvp` or by differentiating its gradient anew.
 
         Raises:
             ValueError, TypeError: vectors that do not belong to the landscape.
-            FloatingPointError: a product that is not finite.
         """
         check_points(self.landscape, vectors, "vectors")
-        total = self._summed(vectors)
         self.multiplied += len(vectors)
-        if not bool(total.isfinite().all()):
-            raise FloatingPointError("a Hessian-vector product is not finite: the loss has no curvature at this point")
-        return total / sum(len(centres) for _, centres in self._parts)
+        products = torch.empty_like(vectors)
+        together = max(1, ELEMENTS_AT_ONCE // self.dim)
+        for some, product in zip(vectors.split(together), products.split(together), strict=True):
+            product.copy_(self._summed(some))
+        return products.div_(sum(len(centres) for _, centres in self._parts))
 
     def matrix(self) -> Float64[Tensor, "dim dim"]:
         """The whole matrix, column by column, symmetrised, in float64.
 
         Raises:
             ValueError: more than 8192 dimensions.
+            FloatingPointError: a product that is not finite.
         """
         if self.dim > LARGEST:
             raise ValueError(
@@ -147,15 +148,17 @@ class SmoothedHessian:
         for rows in torch.arange(self.dim, device=columns.device).split(COLUMNS):
             units = torch.zeros(len(rows), self.dim, dtype=self.landscape.dtype, device=columns.device)
             columns[rows] = self.products(units.scatter_(1, rows[:, None], 1.0)).double()
+        check_finite(columns)
         return (columns + columns.T) / 2
 
     @functools.cached_property
     def _summed(self) -> Callable[[Tensor], Tensor]:
         """The products summed over all centres."""
         known = [(getattr(view, "hessian_sum", None), centres) for view, centres in self._parts]
-        sums = [own(centres) for own, centres in known if own is not None]
-        if len(sums) == len(self._parts):
-            return lambda vectors: torch.stack([one(vectors) for one in sums]).sum(0)
+        held = HELD // len(known)
+        sums = [own(centres, held=held) for own, centres in known if own is not None]
+        if len(sums) == len(known):
+            return _Sum(sums)
         return self._anew if self._graph is None else self._graph.products
 
     @functools.cached_property
@@ -170,6 +173,19 @@ class SmoothedHessian:
             for some in centres.split(together):
                 points = some.repeat_interleave(len(vectors), 0)
                 total += hvp(view, points, vectors.repeat(len(some), 1)).view(len(some), *vectors.shape).sum(0)
+        return total
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """The sum of several functions of vectors, one after the other."""
+
+    terms: Sequence[Callable[[Tensor], Tensor]]
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        total = torch.zeros_like(vectors)
+        for term in self.terms:
+            total += term(vectors)
         return total
 
 

@@ -18,6 +18,9 @@ from nwedge.landscape import Landscape, evaluate, loss_and_gradient, row_finite
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 """Adam's constants (Kingma and Ba 2015, arXiv 1412.6980)."""
 
+SEEN = ("cpu",)
+"""Types of device whose numbers the host sees at once; on others, it would wait until all that was queued is done."""
+
 Schedule = Callable[[int], float]
 
 
@@ -124,7 +127,7 @@ def descend(
         if constraint is not None:
             slope = constraint.tangent(points, slope)
         change, lr_now = update(slope), rate * factor(step)
-        if constraint is None and bool(alive.all()):
+        if constraint is None and start.device.type in SEEN and bool(alive.all()):  # a fifth of the time of `where`
             points.addcmul_(change, lr_now, value=-1)
             continue
         moved = torch.addcmul(points, change, lr_now, value=-1)

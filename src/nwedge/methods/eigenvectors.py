@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from nwedge._random import normal
 from nwedge.methods.curvature import SmoothedHessian
+from nwedge.methods.lanczos import check_finite
 
 WHOLE = 64
 """The dimension up to which the whole matrix is taken."""
@@ -45,7 +46,9 @@ def largest_eigenvectors(
 
     def product(vector: np.ndarray) -> np.ndarray:
         row = torch.from_numpy(np.ascontiguousarray(vector.reshape(1, -1))).to(landscape.device, landscape.dtype)
-        return hessian.products(row)[0].double().cpu().numpy()
+        found = hessian.products(row)[0].double().cpu()
+        check_finite(found)
+        return found.numpy()
 
     operator = LinearOperator((hessian.dim, hessian.dim), matvec=product, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     start = normal((hessian.dim,), generator, dtype=torch.float64, device=torch.device("cpu")).numpy()

@@ -126,6 +126,9 @@ def lanczos(
         generator: of the probes.
         dtype: of the vectors; the small matrices are float64.
         device: of the vectors.
+
+    Raises:
+        FloatingPointError: a product that is not finite.
     """
 
     def draw() -> Tensor:
@@ -144,16 +147,17 @@ def lanczos(
         residual = residual - (residual @ basis.mT) @ basis
         scale = torch.stack([row.abs().max() for row in rows]).max()
         lengths = residual.norm(dim=2, keepdim=True)
-        exhausted = lengths <= EXHAUSTED * torch.finfo(dtype).eps * scale
-        if step == steps - 1 or bool(exhausted.all()):
+        goes_on = lengths > EXHAUSTED * torch.finfo(dtype).eps * scale  # which no NaN does
+        if step == steps - 1 or not bool(goes_on.any()):
             break
-        block = _orthonormal(torch.where(exhausted, draw(), residual / lengths), basis)
+        block = _orthonormal(torch.where(goes_on, residual / lengths, draw()), basis)
 
     size = basis.shape[1]
     projected = torch.zeros(BLOCKS, size, size, dtype=torch.float64, device=device)
     for step, row in enumerate(rows):
         own = slice(step * probes, (step + 1) * probes)
         projected[:, own, : row.shape[2]] = row.double()
+    check_finite(projected)
     values, vectors = torch.linalg.eigh(projected)  # of its lower triangle
     values, vectors = values.flip(1), vectors.flip(2)
     residuals = (torch.linalg.qr(residual.double().mT).R @ vectors[:, -probes:]).norm(dim=1)
@@ -165,6 +169,12 @@ def lanczos(
         weights=vectors[:, :probes].square(),
         overlaps=(across @ vectors.flip(0)).square(),
     )
+
+
+def check_finite(products: Tensor) -> None:
+    """Refuse products with a Hessian that are not finite, or what was made of them (FloatingPointError)."""
+    if not bool(products.isfinite().all()):
+        raise FloatingPointError("a Hessian-vector product is not finite: the loss has no curvature at this point")
 
 
 def _orthonormal(block: Tensor, basis: Tensor) -> Tensor:

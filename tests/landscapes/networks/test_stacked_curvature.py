@@ -7,7 +7,7 @@ from torch import nn
 from nwedge import NetworkLandscape
 from nwedge._random import derive
 from nwedge.landscape import hvp
-from nwedge.landscapes.networks import stacked_curvature
+from nwedge.landscapes.networks.stacked import ELEMENTWISE, PIECEWISE_LINEAR, bends
 from nwedge.methods.curvature import SmoothedHessian
 
 EXAMPLES = 30
@@ -54,16 +54,46 @@ def test_the_sum_of_the_hessians_is_that_of_double_backward_passes(name, dtype, 
 
 
 @pytest.mark.parametrize("name", ["relu", "three layers", "tied"])
-def test_what_memory_does_not_hold_is_made_anew(name, monkeypatch):
+def test_what_memory_does_not_hold_is_made_anew(name):
     network = landscape(name, chunk=7)
     points, vectors = network.initial(2, derive(0)), network.initial(40, derive(1))
     expected = network.hessian_sum(points)
     assert expected._held is not None
-    monkeypatch.setattr(stacked_curvature, "HELD", 0)
-    found = network.hessian_sum(points)
+    found = network.hessian_sum(points, held=0)
     assert found._held is None
     for _ in range(2):
         torch.testing.assert_close(found(vectors), expected(vectors), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", sorted(ELEMENTWISE, key=lambda kind: kind.__name__))
+def test_layers_bend_unless_they_are_piecewise_linear(kind):
+    leaf = torch.randn(1000, generator=derive(0), dtype=torch.float64).mul(3).requires_grad_()
+    (slope,) = torch.autograd.grad(kind()(leaf).sum(), leaf, create_graph=True)
+    curve = torch.autograd.grad(slope.sum(), leaf, allow_unused=True)[0] if slope.requires_grad else None
+    assert bends(kind()) == (kind not in PIECEWISE_LINEAR) == (curve is not None and bool(curve.any()))
+    assert bends(nn.Sequential(nn.ReLU(), kind())) == bends(kind())
+
+
+def test_all_parts_of_a_ball_share_one_budget(monkeypatch):
+    network = landscape("three layers")
+    sizes = []
+    for held in (2**28, 30_000, 10_000):
+        monkeypatch.setattr("nwedge.methods.curvature.HELD", held)
+        hessian = SmoothedHessian(network, network.initial(1, derive(0))[0], radius=0.1, generator=derive(1))
+        passes = [kept for part in hessian._summed.terms for kept in part._held or ()]
+        numbers = [
+            number
+            for one in passes
+            for layer in one.layers
+            for number in (layer.inputs, layer.slope, layer.pull, layer.bend)
+            if number is not None
+        ]
+        sizes.append(sum(number.nbytes for number in numbers))
+        assert sizes[-1] <= held
+        assert len(hessian._parts) == 10
+        torch.testing.assert_close(hessian.matrix(), hessian._anew(torch.eye(network.dim, dtype=torch.float64)) / 10)
+    assert sizes == [sizes[0], sizes[0], 0], "which is all or nothing"
+    assert sizes[0] > 10_000
 
 
 def test_a_minibatch_multiplies_by_its_own_hessian():

@@ -84,7 +84,7 @@ class Evaluation:
                 slopes[rows] += share * slope
         return losses, slopes
 
-    def hessian_sum(self, function: Function, examples: Examples | Drawn) -> Callable[[Tensor], ChainHessian] | None:
+    def hessian_sum(self, function: Function, examples: Examples | Drawn) -> Callable[..., ChainHessian] | None:
         """From points to products with the sum of the Hessians of the mean; None where they take backward passes."""
         if self.stacked is None or function is not classification_loss or examples.per_row:
             return None

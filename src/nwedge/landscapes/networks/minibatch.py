@@ -61,7 +61,7 @@ class Minibatch:
         )
 
     @property
-    def hessian_sum(self) -> Callable[[Tensor], Callable[[Tensor], Tensor]] | None:
+    def hessian_sum(self) -> Callable[..., Callable[[Tensor], Tensor]] | None:
         """As that of the landscape; None with dropout."""
         return None if self._seeds else self._evaluation.hessian_sum(self._loss, self._drawn)
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from nwedge._checks import check_choice, check_indices, check_integer, check_point, check_points, check_same_shape
-from nwedge._random import choose, draw_seeds, partition
+from nwedge._random import choose, draw_seeds, moved, partition
 from nwedge.landscape import differentiated
 from nwedge.landscapes.networks.batch_norm import keep_statistics, with_recomputed
 from nwedge.landscapes.networks.classification import (
@@ -261,7 +261,7 @@ class NetworkLandscape:
         return hessian_products(self._evaluation, self._loss, points, vectors, self._examples, self._training)
 
     @property
-    def hessian_sum(self) -> Callable[[Tensor], Callable[[Tensor], Tensor]] | None:
+    def hessian_sum(self) -> Callable[..., Callable[[Tensor], Tensor]] | None:
         """From points to products of vectors with the sum of their Hessians, where "stacked" knows it; else None."""
         return self._evaluation.hessian_sum(self._loss, self._examples)
 
@@ -273,7 +273,7 @@ class NetworkLandscape:
         Args:
             generator: one: all points see the same examples. A sequence: row i sees what its own generator drew.
         """
-        indices = choose(self.examples, self.batch_size, generator).to(self.device)
+        indices = moved(choose(self.examples, self.batch_size, generator), self.device)  # for all rows at once
         generators = [generator] if isinstance(generator, Generator) else generator
         seeds = [draw_seeds(one, 1)[0] for one in generators] if self._network.dropouts else []
         return self._view(indices, seeds)
@@ -283,7 +283,7 @@ class NetworkLandscape:
 
         The size is the largest divisor of the number of examples up to `batch_size` and a tenth of that number.
         """
-        batches = partition(self.examples, self.batch_size, generator).to(self.device)
+        batches = moved(partition(self.examples, self.batch_size, generator), self.device)
         seeds = draw_seeds(generator, len(batches)) if self._network.dropouts else []
         return [self._view(indices, seeds[batch : batch + 1]) for batch, indices in enumerate(batches)]
 

@@ -10,10 +10,11 @@ from torch.nn.functional import dropout
 
 from nwedge.landscapes.networks.random_state import forked
 
-ELEMENTWISE = frozenset(
-    {nn.Identity, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish}
-    | {nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish, nn.Softplus, nn.Softsign}
-    | {nn.Tanhshrink, nn.Softshrink, nn.Hardshrink}
+PIECEWISE_LINEAR = frozenset({nn.Identity, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardtanh, nn.Softshrink, nn.Hardshrink})
+"""Layers that act on each number alone and have no second derivative but 0."""
+ELEMENTWISE = PIECEWISE_LINEAR.union(
+    {nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.Hardswish},
+    {nn.Softplus, nn.Softsign, nn.Tanhshrink},
 )
 """Layers that act on each number alone."""
 IN_PLACE: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
@@ -124,6 +125,11 @@ class Stacked:
             with forked(seed, hidden.device):
                 rows.append([dropout(hidden.new_ones(examples, size), share).mT for share, size in drops])
         return [torch.stack(masks) for masks in zip(*rows, strict=True)]
+
+
+def bends(activation: nn.Module) -> bool:
+    """Whether the activation of a dense layer has a second derivative, by the types of its layers."""
+    return any(type(layer) not in PIECEWISE_LINEAR for layer in _chain(activation))
 
 
 def _together(layers: Sequence[tuple[nn.Module, str | None, str | None]]) -> nn.Module | None:

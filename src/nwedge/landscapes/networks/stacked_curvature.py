@@ -7,11 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nwedge.landscape import HELD
 from nwedge.landscapes.networks.functional import Network
-from nwedge.landscapes.networks.stacked import Dense
+from nwedge.landscapes.networks.stacked import Dense, bends
 
-HELD = 2**28
-"""Bytes that passes may hold from one product to the next; beyond, they are made anew for each."""
 TOGETHER = 32
 """Vectors multiplied at once."""
 
@@ -62,6 +61,7 @@ class ChainHessian:
         chain: its layers.
         points: shape (point, dim).
         batches: inputs (features, examples), labels, and the share of an example in the mean.
+        held: bytes that passes may hold from one product to the next; beyond, they are made anew for each.
     """
 
     def __init__(
@@ -71,11 +71,12 @@ class ChainHessian:
         points: Float[Tensor, "point dim"],
         *,
         batches: Sequence[tuple[Tensor, Tensor, float]],
+        held: int = HELD,
     ) -> None:
         self._network, self._chain, self._points, self._batches = network, chain, points, batches
         widths = sum(3 * len(weight) + weight.shape[-1] for weight in self._weights(points[0]))
         examples = sum(len(labels) for _, labels, _ in batches)
-        fits = len(points) * examples * widths * points.element_size() <= HELD
+        fits = len(points) * examples * widths * points.element_size() <= held
         self._held = list(self._passes()) if fits else None
 
     def __call__(self, vectors: Float[Tensor, "vector dim"]) -> Float[Tensor, "vector dim"]:
@@ -138,7 +139,8 @@ def both_passes(
         forward.append((weights[dense.weight], hidden, slope, curve))
         hidden = after
     probabilities = hidden.softmax(0)
-    pull = share * (probabilities - nn.functional.one_hot(labels.long(), len(probabilities)).mT)
+    wanted = labels.long()[None]
+    pull = share * probabilities.scatter_add(0, wanted, probabilities.new_full((), -1.0).expand_as(wanted))
     layers: list[Layer] = []
     for weight, before, slope, curve in reversed(forward):
         bend = None if curve is None else curve * pull
@@ -156,5 +158,5 @@ def _derivatives(function: nn.Module | None, values: Tensor) -> tuple[Tensor, Te
         leaf = values.detach().requires_grad_()
         after = function(leaf.clone())  # which layers may change in place
         (slope,) = torch.autograd.grad(after.sum(), leaf, create_graph=True)
-        curve = torch.autograd.grad(slope.sum(), leaf)[0] if slope.requires_grad else None
-    return after.detach(), slope.detach(), curve if curve is not None and bool(curve.any()) else None
+        curve = torch.autograd.grad(slope.sum(), leaf)[0] if bends(function) else None
+    return after.detach(), slope.detach(), curve
