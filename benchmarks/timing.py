@@ -69,3 +69,8 @@ def compare(
                 seconds[name].append(time.perf_counter() - start)
     medians = {name: torch.tensor(values).median().item() for name, values in seconds.items()}
     return Timing(work, medians["this"], medians.get("naive"), medians.get("floor"), goal)
+
+
+def judged(goal: str, met: bool) -> str:
+    """A goal in words, and whether it is met."""
+    return f"{goal}: {'met' if met else 'missed'}"

@@ -108,5 +108,5 @@ def test_counts_at_a_fraction_of_the_dimension_on_a_network_whose_spectrum_is_kn
     ]
     counts, errors = (torch.stack(rows) for rows in zip(*((f.counts, f.standard_errors) for f in found), strict=True))
     assert all(one.products <= 160 < landscape.dim / 3 for one in found)
-    assert (held(counts[:, 0], errors[:, 0], exact[0]), held(counts[:, 1], errors[:, 1], exact[1])) >= (0.9, 0.9)
+    assert min(held(counts[:, level], errors[:, level], exact[level]) for level in range(2)) >= 0.9
     assert ((counts / exact - 1).square().mean(0).sqrt() < torch.tensor([0.05, 0.08])).all()

@@ -127,7 +127,8 @@ class SmoothedHessian:
             FloatingPointError: a product that is not finite.
         """
         check_points(self.landscape, vectors, "vectors")
-        total = self._summed(vectors)
+        rows = vectors.split(max(1, ELEMENTS_AT_ONCE // self.dim))
+        total = torch.cat([self._summed(some) for some in rows])
         self.multiplied += len(vectors)
         if not bool(total.isfinite().all()):
             raise FloatingPointError("a Hessian-vector product is not finite: the loss has no curvature at this point")
@@ -152,10 +153,10 @@ class SmoothedHessian:
     @functools.cached_property
     def _summed(self) -> Callable[[Tensor], Tensor]:
         """The products summed over all centres."""
-        known = [(getattr(view, "hessian_sum", None), centres) for view, centres in self._parts]
-        sums = [own(centres) for own, centres in known if own is not None]
-        if len(sums) == len(self._parts):
-            return lambda vectors: torch.stack([one(vectors) for one in sums]).sum(0)
+        known = [getattr(view, "hessian_sum", None) for view, _ in self._parts]
+        if None not in known:
+            sums = [own(centres) for own, (_, centres) in zip(known, self._parts, strict=True) if own]
+            return lambda vectors: sum((one(vectors) for one in sums), torch.zeros_like(vectors))
         return self._anew if self._graph is None else self._graph.products
 
     @functools.cached_property

@@ -9,7 +9,7 @@ import tyro
 
 from nwedge.specs.execution import check_device, check_known
 from nwedge.specs.landscapes import POLICIES
-from nwedge.specs.references import check_reference
+from nwedge.specs.references import check_reference, named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,8 @@ class Diagnose:
         """Refuse no checkpoints, names that are no functions, and numbers that cannot be (ValueError)."""
         if not self.checkpoints:
             raise ValueError("nwedge diagnose needs the path of at least one checkpoint; got none")
-        for name in ("network", "data", "loss", "predict"):
-            if getattr(self, name) is not None:
-                check_reference(f"--{name}", getattr(self, name))
+        for name, reference in named(self).items():
+            check_reference(f"--{name}", reference)
         if self.loss is not None and self.predict is None:
             raise ValueError("--loss and --predict go together: a network with a loss of its own must say its classes")
         if self.predict is not None and self.loss is None:

@@ -11,7 +11,7 @@ from nwedge.landscapes.networks.functional import Network
 from nwedge.landscapes.networks.stacked import Dense
 
 HELD = 2**28
-"""Bytes that passes may hold from one product to the next; beyond, they are made anew for each."""
+"""Bytes that the passes of one sum may hold from one product to the next; beyond, they are made anew for each."""
 TOGETHER = 32
 """Vectors multiplied at once."""
 
