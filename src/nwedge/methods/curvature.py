@@ -153,9 +153,9 @@ class SmoothedHessian:
     @functools.cached_property
     def _summed(self) -> Callable[[Tensor], Tensor]:
         """The products summed over all centres."""
-        known = [getattr(view, "hessian_sum", None) for view, _ in self._parts]
-        if None not in known:
-            sums = [own(centres) for own, (_, centres) in zip(known, self._parts, strict=True) if own]
+        known = [(getattr(view, "hessian_sum", None), centres) for view, centres in self._parts]
+        sums = [own(centres) for own, centres in known if own is not None]
+        if len(sums) == len(self._parts):
             return lambda vectors: sum((one(vectors) for one in sums), torch.zeros_like(vectors))
         return self._anew if self._graph is None else self._graph.products
 
