@@ -19,18 +19,21 @@ from torch import Tensor, nn
 
 from nwedge import NetworkLandscape, descend, diagnose
 from nwedge._random import derive
-from nwedge.diagnosis.advice import MANY_PASSES, ONE_PASS
+from nwedge.diagnosis.advice import AVERAGE, MANY_PASSES, ONE_PASS, SINGLE, SOUP
 from nwedge.landscapes.networks import data
 
 NEAR = 0.005
 """The accuracy by which an advice may miss the best option."""
 TRAIN, HELD_OUT, CLASSES = 4000, 10_000, 10
-SIDE = 14
+SIDE, BATCH = 14, 64
+FIXED = (AVERAGE, SOUP, SINGLE)
+"""Rules of one pass that do not look at the data: always the same option."""
 COUNT = 5
 """Checkpoints of a case, where nothing else is said."""
 
 
 Make = Callable[[int], tuple[NetworkLandscape, Tensor]]
+"""Makes a network on its data and checkpoints of it, from a seed."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def resnet(width: int = 8) -> nn.Module:
     )
 
 
-def landscape(build: Callable[[], nn.Module], seed: int, *, noise: float = 0.0, batch: int = 64) -> NetworkLandscape:
+def landscape(build: Callable[[], nn.Module], seed: int, *, noise: float = 0.0) -> NetworkLandscape:
     """A network on Fashion-MNIST at half its resolution; `noise` is the share of training labels drawn at random."""
     (x, y), (held_x, held_y) = data.load("fashion-mnist", examples=TRAIN)
     random = torch.randint(CLASSES, y.shape, generator=derive(seed, "labels"))
@@ -113,7 +116,7 @@ def landscape(build: Callable[[], nn.Module], seed: int, *, noise: float = 0.0, 
     torch.manual_seed(seed)
     model = build().eval()
     train, held_out = (small(x), y), (small(held_x[:HELD_OUT]), held_y[:HELD_OUT])
-    return NetworkLandscape(model, train, held_out, batch_norm="recompute", batch_size=batch)
+    return NetworkLandscape(model, train, held_out, batch_norm="recompute", batch_size=BATCH)
 
 
 def train(
@@ -250,17 +253,20 @@ class Row:
     seconds: float
 
     @property
+    def best(self) -> float:
+        """The accuracy of the best option of one pass."""
+        return max(self.accuracy[name] for name in ONE_PASS if name in self.accuracy)
+
+    @property
     def misses(self) -> tuple[float, float]:
         """By how much the advice misses the best option of its budget."""
-        best = max(self.accuracy[name] for name in ONE_PASS if name in self.accuracy)
-        return best - self.accuracy[self.one_pass], max(self.accuracy.values()) - self.accuracy[self.k_passes]
+        return self.best - self.accuracy[self.one_pass], max(self.accuracy.values()) - self.accuracy[self.k_passes]
 
     @property
     def kinds(self) -> dict[str, bool]:
         """Which fixed rules miss by more than NEAR, and whether many passes gain nothing that is worth them."""
-        best = max(self.accuracy[name] for name in ONE_PASS if name in self.accuracy)
-        wrong = {f"the {name} is wrong": best - self.accuracy[name] > NEAR for name in ("average", "soup", "single")}
-        return wrong | {"the ensemble is not worth its passes": self.accuracy["ensemble"] - best <= NEAR}
+        wrong = {f"the {name} is wrong": self.best - self.accuracy[name] > NEAR for name in FIXED}
+        return wrong | {"the ensemble is not worth its passes": self.accuracy["ensemble"] - self.best <= NEAR}
 
     def cells(self) -> list[str]:
         """What the table shows."""
@@ -292,7 +298,7 @@ def _means(rows: Sequence[Row]) -> list[str]:
     one = 100 * fmean(row.accuracy[row.one_pass] for row in rows)
     many = 100 * fmean(row.accuracy[row.k_passes] for row in rows)
     cost, most = (fmean(row.passes[name(row)] for row in rows) for name in (lambda r: r.k_passes, lambda r: "ensemble"))
-    fixed = ", ".join(f"always {name} {mean(name)}" for name in ("average", "soup", "single"))
+    fixed = ", ".join(f"always {name} {mean(name)}" for name in FIXED)
     right = [sum(budget) for budget in zip(*near, strict=True)]
     counts = (f"{kind} in {sum(row.kinds[kind] for row in rows)}" for kind in rows[0].kinds)
     return [

@@ -21,7 +21,6 @@ from nwedge.specs.tasks import OPTIMA, TaskSpec, TrainSpec
 from nwedge.specs.vary import CLAIM, DATA, NETWORK, SEED, SETTINGS, Grid, below, grid, said
 
 SEEDS = tuple(range(5))
-"""The arguments that name functions of the user's."""
 
 
 @dataclass(frozen=True, kw_only=True)
