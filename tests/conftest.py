@@ -1,5 +1,9 @@
-"""Every annotation of a shape or a type is checked while the tests run, and torch computes with one thread."""
+"""Every annotation of a shape or a type is checked while the tests run, and torch computes with one thread.
 
+So it does in the processes that tests start: there are as many tests at once as a machine has cores.
+"""
+
+import os
 import random
 from unittest import mock
 
@@ -11,6 +15,8 @@ with mock.patch("random.getrandbits", random.Random(0).getrandbits):
 from jaxtyping import install_import_hook
 
 install_import_hook("nwedge", "beartype.beartype")
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
 

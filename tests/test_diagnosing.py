@@ -159,6 +159,14 @@ def test_running_statistics_are_recomputed_and_it_is_shown_what_averaging_them_d
     assert averaged[0][1] == averaged[1][0] != found["barriers"][0][1]
     chosen = safetensors.torch.load_file(Path("diagnosis") / MODEL)
     assert not torch.equal(chosen["1.running_mean"], torch.zeros(16))
+    assert not any("statistics of BatchNorm are missing" in warning for warning in found["warnings"])
+
+
+def test_missing_running_statistics_are_told():
+    weights = {name: value for name, value in trained(0, "normalised").state_dict().items() if "running" not in name}
+    torch.save(weights, "0.pt")
+    assert main(command("0.pt", network="normalised")) == 0
+    assert any("statistics of BatchNorm are missing" in warning for warning in read()["warnings"])
 
 
 def test_a_loss_of_ones_own_is_diagnosed_where_its_classes_are_told(capsys):

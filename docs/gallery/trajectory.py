@@ -10,7 +10,6 @@ import torch
 
 import nwedge
 from nwedge.landscapes.networks import architectures, data
-from nwedge.methods.trajectories import trajectory
 from nwedge.report.pictures.document import write
 from nwedge.report.pictures.picture import Picture
 
@@ -20,7 +19,7 @@ steps = (0, 5, 10, 20, 40, 80, 150, 300, 450, 600)
 run = nwedge.descend(
     landscape, start, lr=0.05, momentum=0.9, steps=600, keep=steps, generator=torch.Generator().manual_seed(1)
 )
-way = trajectory(run.trajectory[0], steps=steps)
+way = nwedge.trajectory(run.trajectory[0], steps=steps)
 position, off = way.dataset.position, way.dataset.off_plane
 margin = 0.25 * float(way.dataset.distance.max())
 sides = [

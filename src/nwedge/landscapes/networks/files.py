@@ -39,9 +39,9 @@ class Checkpoints:
 
     @property
     def lack_statistics(self) -> bool:
-        """Whether running statistics of BatchNorm that are recomputed are missing in some checkpoint."""
+        """Whether running statistics of BatchNorm that are recomputed, and that the network holds, are missing."""
         recomputed = running_names(self.landscape.model) if self.landscape.recomputes else []
-        return bool(recomputed) and self.statistics is None
+        return self.statistics is None and not set(recomputed).isdisjoint(self.landscape.model.state_dict())
 
 
 def read(paths: Sequence[Path], landscape: NetworkLandscape, key: str | None = None) -> Checkpoints:
