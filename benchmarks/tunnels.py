@@ -16,8 +16,8 @@ from nwedge.methods.tunnels import barrier, connect
 
 WORKS = {300: 0.0013, 1000: 0.0002}
 """Gradients of the loss on minibatches of 128, and the goals: the median barriers that they must reach."""
-RATE, NAIVE_RATES = 0.1, (0.01, 0.03)
-"""The learning rate relative to the optima's root mean square difference, and the absolute ones of plain Adam."""
+RATE, NAIVE_RATES = 0.05, (0.01, 0.03)
+"""The constant rate relative to the optima's root mean square difference, and the absolute ones of plain Adam."""
 POINTS, REPEATS = 121, 5
 
 
@@ -61,7 +61,8 @@ def counts() -> Iterator[str]:
 
 
 def _ours(landscape: NetworkLandscape, a: Tensor, b: Tensor, steps: int, method: str, repeat: int) -> Path | Bezier:
-    return connect(landscape, a, b, method=method, rate=RATE, steps=steps, samples=1, generator=derive(1, repeat))
+    settings = {"rate": RATE, "schedule": "constant", "samples": 1}
+    return connect(landscape, a, b, method=method, steps=steps, generator=derive(1, repeat), **settings)
 
 
 class Plain:

@@ -155,3 +155,18 @@ def test_refusals() -> None:
         m_tunnel(landscape, points, samples=0, generator=generator)
     with pytest.raises(ValueError, match="steps must be at least 0; got -1"):
         m_tunnel(landscape, points, steps=-1, generator=generator)
+
+
+@pytest.mark.parametrize("method", ["sheet", "pointwise"])
+def test_the_rate_follows_the_schedule(method: str) -> None:
+    landscape = sampled(0)
+    points, settings = optima(landscape, 3, 0), {"method": method, "steps": 4}
+    flat = m_tunnel(landscape, points, schedule=lambda step: 0.0, generator=derive(7), **settings)
+    torch.testing.assert_close(flat.vertices, Sheet(points).vertices)
+    moved = [
+        (
+            m_tunnel(landscape, points, schedule=schedule, generator=derive(7), **settings).vertices - flat.vertices
+        ).norm()
+        for schedule in ("constant", "cosine")
+    ]
+    assert moved[0] > 1.2 * moved[1] > 0

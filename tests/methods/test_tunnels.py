@@ -66,6 +66,23 @@ def test_bezier_tunnels_lower_the_barrier() -> None:
     assert found.losses.shape == found.line_losses.shape == found.t.shape == (121,)
 
 
+@pytest.mark.parametrize("method", ["sheet", "pointwise", "bezier"])
+def test_the_rate_follows_the_schedule(method: str) -> None:
+    landscape = sampled(0)
+    a, b = optima(landscape, 2, 0)
+    seen, settings = [], {"method": method, "bends": 1, "steps": 5, "rate": 0.05, "samples": 2}
+    straight = connect(landscape, a, b, schedule=lambda step: seen.append(step) or 0.0, generator=derive(2), **settings)
+    assert seen == list(range(5))
+    torch.testing.assert_close(straight.vertices[1], (a + b) / 2)
+    moved = {
+        schedule: connect(landscape, a, b, schedule=schedule, generator=derive(2), **settings).vertices[1] - (a + b) / 2
+        for schedule in ("constant", "cosine")
+    }
+    assert moved["constant"].norm() > 1.2 * moved["cosine"].norm() > 0
+    with pytest.raises(ValueError, match="schedule"):
+        connect(landscape, a, b, schedule="linear", generator=derive(2), **settings)
+
+
 def test_isolated_minima_have_no_tunnel() -> None:
     landscape = IsolatedMinima(50, seed=1, dtype=torch.float64)
     a, b = optima(landscape, 2, 1)

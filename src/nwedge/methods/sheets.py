@@ -10,7 +10,7 @@ from nwedge._checks import check_choice, check_integer, check_points, check_posi
 from nwedge._random import spawn
 from nwedge.geometry import NormalSpace, Sheet
 from nwedge.landscape import ELEMENTS_AT_ONCE, Landscape, row_finite
-from nwedge.methods.descent import descend
+from nwedge.methods.descent import Schedule, descend
 from nwedge.methods.tunnels import span
 
 METHODS = ("sheet", "pointwise")
@@ -25,6 +25,7 @@ def m_tunnel(
     method: str = "sheet",
     steps: int = 1000,
     rate: float = 0.05,
+    schedule: str | Schedule | None = "cosine",
     samples: int | None = None,
     generator: Generator,
 ) -> Sheet:
@@ -35,7 +36,7 @@ def m_tunnel(
         "pointwise": each free vertex trained alone inside the affine subspace through its start that is normal to the
             flat simplex (FJ19, arXiv 1906.04724).
 
-    Each is trained by Adam with a cosine schedule. The learning rate is `rate` times the root mean square, over pairs
+    Each is trained by Adam. The learning rate is `rate` times the root mean square, over pairs
     of optima and coordinates, of their differences: sqrt(2m / (m - 1)) times that of their deviations from their mean.
     So for two optima it is that of `nwedge.tunnel`, and for independent ones the same for every m.
 
@@ -45,6 +46,7 @@ def m_tunnel(
         method: "sheet" or "pointwise".
         steps: of the training.
         rate: of the training, relative to the root mean square difference of the optima.
+        schedule: of the rate, as `nwedge.descend` takes it.
         samples: points of the sheet that a step of "sheet" averages over, each moving m vertices; None takes one for
             every 8 vertices and at least 8: 128 for m = 10, where 8 would leave most vertices without enough steps.
         generator: of the minibatches and of the points of the sheet.
@@ -67,11 +69,13 @@ def m_tunnel(
     deviation = (optima - optima.mean(0)).square().mean().sqrt().item()
     lr = rate * deviation * (2 * m / (m - 1)) ** 0.5
     if method == "sheet":
-        return span(landscape, sheet, steps=steps, lr=lr, samples=samples, generator=generator)
-    return _pointwise(landscape, sheet, steps, lr, generator)
+        return span(landscape, sheet, steps=steps, lr=lr, schedule=schedule, samples=samples, generator=generator)
+    return _pointwise(landscape, sheet, steps, lr, schedule, generator)
 
 
-def _pointwise(landscape: Landscape, sheet: Sheet, steps: int, lr: float, generator: Generator) -> Sheet:
+def _pointwise(
+    landscape: Landscape, sheet: Sheet, steps: int, lr: float, schedule: str | Schedule | None, generator: Generator
+) -> Sheet:
     """Every vertex has its own stream, so a few at a time give what all at once would give."""
     edges = sheet.optima[1:] - sheet.optima[0]
     vertices = sheet.vertices.clone()
@@ -87,7 +91,7 @@ def _pointwise(landscape: Landscape, sheet: Sheet, steps: int, lr: float, genera
             optimizer="adam",
             lr=lr,
             steps=steps,
-            schedule="cosine",
+            schedule=schedule,
             constraint=NormalSpace(start, edges),
             generator=streams[first : first + size],
         )

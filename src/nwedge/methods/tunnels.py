@@ -13,7 +13,7 @@ from nwedge.geometry import Bezier, Hyperplane, Path, VertexChart
 from nwedge.geometry.charts import check_same_space
 from nwedge.landscape import ELEMENTS_AT_ONCE, Landscape, evaluate
 from nwedge.landscapes.spanned import SpannedLandscape
-from nwedge.methods.descent import descend
+from nwedge.methods.descent import Schedule, descend
 
 C = TypeVar("C", bound=VertexChart)
 
@@ -72,6 +72,7 @@ def tunnel(
     bends: int | None = None,
     steps: int = 1000,
     rate: float = 0.05,
+    schedule: str | Schedule | None = "cosine",
     samples: int = 8,
     points: int = 121,
     generator: Generator,
@@ -86,6 +87,7 @@ def tunnel(
         bends: free vertices; None takes 1, and 9 for "pointwise".
         steps: of the training.
         rate: of the training, relative to the root mean square of b - a.
+        schedule: of the rate; see `connect`.
         samples: positions on the path that a step of "sheet" or "bezier" averages over.
         points: even positions at which the losses are taken.
         generator: of the minibatches and positions.
@@ -95,7 +97,16 @@ def tunnel(
     """
     check_integer("points", points, 3)
     path = connect(
-        landscape, a, b, method=method, bends=bends, steps=steps, rate=rate, samples=samples, generator=generator
+        landscape,
+        a,
+        b,
+        method=method,
+        bends=bends,
+        steps=steps,
+        rate=rate,
+        schedule=schedule,
+        samples=samples,
+        generator=generator,
     )
     t = torch.linspace(0, 1, points, dtype=a.dtype, device=a.device)
     return Tunnel(
@@ -116,6 +127,7 @@ def connect(
     bends: int | None = None,
     steps: int,
     rate: float,
+    schedule: str | Schedule | None = "cosine",
     samples: int,
     generator: Generator,
 ) -> Path | Bezier:
@@ -127,8 +139,10 @@ def connect(
         "bezier": the same for the inner control points of a Bezier curve (Garipov et al. 2018, arXiv 1802.10026).
         "pointwise": each bend trained alone inside the hyperplane normal to b - a (FJ19, arXiv 1906.04724).
 
-    Each is trained by Adam with a cosine schedule. The learning rate is `rate` times the root mean square of b - a, so
-    the same value serves landscapes of any scale. The arguments are those of `tunnel`.
+    Each is trained by Adam. The learning rate is `rate` times the root mean square of b - a, so the same value serves
+    landscapes of any scale. It follows `schedule`, as `nwedge.descend` takes it: "cosine" ends at 0, so that the path
+    comes to rest; "constant" gets lower with few steps, where the rate is low enough. The other arguments are those of
+    `tunnel`.
 
     Raises:
         ValueError: an unknown method, numbers out of range, points that differ in shape or are not finite, or optima
@@ -148,16 +162,25 @@ def connect(
     check_integer("bends", bends, 1)
     lr = rate * (b - a).square().mean().sqrt().item()
     if method == "pointwise":
-        return _pointwise(landscape, Path.straight(a, b, bends), steps, lr, generator)
-    kind = Path if method == "sheet" else Bezier
-    return span(landscape, kind.straight(a, b, bends), steps=steps, lr=lr, samples=samples, generator=generator)
+        return _pointwise(landscape, Path.straight(a, b, bends), steps, lr, schedule, generator)
+    chart = (Path if method == "sheet" else Bezier).straight(a, b, bends)
+    return span(landscape, chart, steps=steps, lr=lr, schedule=schedule, samples=samples, generator=generator)
 
 
-def span(landscape: Landscape, chart: C, *, steps: int, lr: float, samples: int, generator: Generator) -> C:
-    """The chart with its free vertices trained together on the mean loss over it, by Adam with a cosine schedule."""
+def span(
+    landscape: Landscape,
+    chart: C,
+    *,
+    steps: int,
+    lr: float,
+    schedule: str | Schedule | None = "cosine",
+    samples: int,
+    generator: Generator,
+) -> C:
+    """The chart with its free vertices trained together on the mean loss over it, by Adam."""
     spanned = SpannedLandscape(landscape, chart, samples=samples)
     found = descend(
-        spanned, spanned.start[None], optimizer="adam", lr=lr, steps=steps, schedule="cosine", generator=generator
+        spanned, spanned.start[None], optimizer="adam", lr=lr, steps=steps, schedule=schedule, generator=generator
     )
     return spanned.chart_at(found.points[0])
 
@@ -207,7 +230,9 @@ def random_bends(
     return torch.cat(barriers)
 
 
-def _pointwise(landscape: Landscape, path: Path, steps: int, lr: float, generator: Generator) -> Path:
+def _pointwise(
+    landscape: Landscape, path: Path, steps: int, lr: float, schedule: str | Schedule | None, generator: Generator
+) -> Path:
     a, start, b = path.vertices[0], path.vertices[1:-1], path.vertices[-1]
     found = descend(
         landscape,
@@ -215,7 +240,7 @@ def _pointwise(landscape: Landscape, path: Path, steps: int, lr: float, generato
         optimizer="adam",
         lr=lr,
         steps=steps,
-        schedule="cosine",
+        schedule=schedule,
         constraint=Hyperplane(start, b - a),
         generator=generator,
     )
