@@ -61,8 +61,17 @@ def counts() -> Iterator[str]:
 
 
 def _ours(landscape: NetworkLandscape, a: Tensor, b: Tensor, steps: int, method: str, repeat: int) -> Path | Bezier:
-    settings = {"rate": RATE, "schedule": "constant", "samples": 1}
-    return connect(landscape, a, b, method=method, steps=steps, generator=derive(1, repeat), **settings)
+    return connect(
+        landscape,
+        a,
+        b,
+        method=method,
+        rate=RATE,
+        schedule="constant",
+        steps=steps,
+        samples=1,
+        generator=derive(1, repeat),
+    )
 
 
 class Plain:

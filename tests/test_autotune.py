@@ -1,6 +1,9 @@
 """Strategies are timed on the network itself, once, and what was chosen stands in the plan."""
 
 import dataclasses
+import functools
+import math
+from typing import ClassVar
 
 import pytest
 import torch
@@ -22,12 +25,73 @@ ASKED = {"claims": ("no-obstacles",), "landscapes": ("network",), "seeds": 2, "w
 def test_candidates_are_timed_fastest_first_and_threads_stay_as_they_were(monkeypatch):
     monkeypatch.setattr(module, "EXAMPLES", 64)
     monkeypatch.setattr(module, "ROUNDS", 1)
+    monkeypatch.setattr(module, "BEHIND", math.inf)
     before = torch.get_num_threads()
-    timed = autotune(SPEC, before + 1)
+    timed = autotune([SPEC], before + 1)
     assert torch.get_num_threads() == before
     assert {(one.strategy, one.chunk) for one in timed} == set(module.CANDIDATES)
     assert [one.seconds for one in timed] == sorted(one.seconds for one in timed)
     assert all(one.seconds > 0 for one in timed)
+
+
+class Pretended(module.Work):
+    """A network whose times are known: noise makes all rounds but one longer, and some candidates are slow."""
+
+    SECONDS: ClassVar = {
+        "small": {"stacked": 0.032, "vmap": 0.064, "loop": 0.016},
+        "large": {"stacked": 3.2, "loop": 0.2},
+    }
+    SLOW = ("loop", 64)
+    clock = 0.0
+    whole_calls: ClassVar = []
+
+    def __init__(self, spec, strategy, chunk):
+        if strategy not in self.SECONDS[spec.data]:
+            raise ValueError("this network cannot be evaluated like this")
+        self.candidate, self.seconds, self.rounds = (strategy, chunk), self.SECONDS[spec.data][strategy], 0
+
+    def little(self):
+        Pretended.clock += 10.0 if self.candidate == self.SLOW else 1.0
+
+    def whole(self):
+        self.whole_calls.append(self.candidate)
+        self.rounds += 1
+        Pretended.clock += self.seconds * (1 if self.rounds == 2 else 9)
+
+
+@pytest.mark.parametrize(
+    ("data", "best"),
+    [
+        (("small",), {"stacked": 0.001, "vmap": 0.002, "loop": 0.004}),
+        (("small", "large"), {"loop": 0.054, "stacked": 0.101}),
+    ],
+)
+def test_the_fastest_a_point_on_all_networks_together_is_first(monkeypatch, data, best):
+    monkeypatch.setattr(module, "Work", Pretended)
+    monkeypatch.setattr(module, "build", lambda spec: None)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: Pretended.clock)
+    Pretended.whole_calls.clear()
+    timed = autotune([dataclasses.replace(SPEC, data=name) for name in data], 1)
+    assert list(dict.fromkeys(one.strategy for one in timed)) == sorted(best, key=best.get)
+    assert {one.strategy: one.seconds for one in timed} == pytest.approx(best)
+    assert Pretended.SLOW not in Pretended.whole_calls
+
+
+def test_a_point_is_timed_on_losses_gradients_and_training_steps(monkeypatch):
+    seen = []
+    for name in ("evaluate", "gradient", "loss_and_gradient"):
+
+        def watched(own, landscape, points):
+            seen.append((own.__name__, getattr(landscape, "examples", None), len(points)))
+            return own(landscape, points)
+
+        monkeypatch.setattr(module, name, functools.partial(watched, getattr(module, name)))
+    work = module.Work(SPEC, "stacked", 512)
+    work.little()
+    assert seen == [("evaluate", 1400, 4)]
+    work.whole()
+    assert seen[1:3] == [("evaluate", 1400, 32), ("gradient", 1400, 32)]
+    assert [(name, points) for name, _, points in seen[3:]] == [("loss_and_gradient", 32)] * (1400 // 128)
 
 
 def test_what_a_network_cannot_do_is_left_out(monkeypatch):
@@ -40,7 +104,7 @@ def test_what_a_network_cannot_do_is_left_out(monkeypatch):
 
     monkeypatch.setattr(module, "EXAMPLES", 64)
     monkeypatch.setattr(module, "build", refusing)
-    assert {one.strategy for one in autotune(dataclasses.replace(SPEC, strategy="loop"), 1)} == {"loop"}
+    assert {one.strategy for one in autotune([dataclasses.replace(SPEC, strategy="loop")], 1)} == {"loop"}
 
 
 def carried_out(arguments, execute) -> Finished:

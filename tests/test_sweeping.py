@@ -64,7 +64,9 @@ def test_the_command_and_the_call_measure_judge_and_draw_the_same(capsys):
     assert len({row["statistic"] for row in stored}) > 1
     assert not finished.summary.failed
 
+    assert {task.landscape.strategy for task in Plan.read(Path("by-call")).tasks} == {"stacked"}
     page = finished.report.read_text()
+    assert "evaluated by stacked, 512 examples at a time" in page
     assert "nwedge sweep no-obstacles --network sweeping_module:build" in page
     assert "The settings that are varied" in page
     assert "sweeping_module:build(width=24) on sweeping_module:data()" in page

@@ -36,11 +36,11 @@ class Plan:
     version: str = __version__
 
     @classmethod
-    def of(cls, arguments: Arguments) -> "Plan":
-        """The plan of a replication or a sweep (ValueError if there is nothing to be done)."""
+    def of(cls, arguments: Arguments, tasks: tuple[TaskSpec, ...] | None = None) -> "Plan":
+        """The plan of a replication or a sweep, by default of all its tasks (ValueError if there are none)."""
         given = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(arguments)}
         del given["out"]
-        return cls(command=type(arguments).__name__.lower(), arguments=given, tasks=arguments.tasks())
+        return cls(command=type(arguments).__name__.lower(), arguments=given, tasks=tasks or arguments.tasks())
 
     def write(self, directory: Path) -> None:
         """Write plan.json (StoreError if it cannot be written)."""

@@ -3,15 +3,17 @@
 import dataclasses
 import importlib.util
 from collections.abc import Sequence
+from typing import Any
 
 from nwedge.specs.execution import LOCAL, RAY, Execution
 from nwedge.specs.landscapes import ForeignWedgeSpec, NetworkSpec, OwnNetworkSpec
+from nwedge.specs.presets import Rule
 from nwedge.specs.tasks import TaskSpec
 from nwedge.sweep.work import one_line
 
 
-def check(arguments: Execution, tasks: Sequence[TaskSpec]) -> None:
-    """Refuse what this machine cannot do.
+def check(arguments: Execution, tasks: Sequence[TaskSpec]) -> Rule:
+    """Refuse what this machine cannot do, and say how networks of the user's are evaluated by the rule.
 
     Raises:
         ValueError: it lacks the device, Ray, a data set, a framework or a module of the user's, or a network of the
@@ -24,7 +26,7 @@ def check(arguments: Execution, tasks: Sequence[TaskSpec]) -> None:
     check_engine(arguments.engine)
     check_backends(tasks)
     check_data(tasks)
-    check_own(tasks)
+    return check_own(tasks)
 
 
 def check_device(device: str, advice: str) -> None:
@@ -61,16 +63,23 @@ def check_data(tasks: Sequence[TaskSpec]) -> None:
             data.locate(name)
 
 
-def check_own(tasks: Sequence[TaskSpec]) -> None:
-    """Refuse networks of the user's that are no landscapes (ValueError): each is made once with all its arguments."""
+def check_own(tasks: Sequence[TaskSpec]) -> Rule:
+    """Refuse networks of the user's that are no landscapes (ValueError): each is made once with all its arguments.
+
+    Returns:
+        How each is evaluated.
+    """
     own = [task.landscape for task in tasks if isinstance(task.landscape, OwnNetworkSpec)]
-    different = {(spec.data_arguments, spec.network_arguments, spec.batch_norm): spec for spec in own}
+    different, rule = {spec.judged_by: spec for spec in own}, {}
     if different:
         from nwedge.build import build
+        from nwedge.landscapes.networks.strategy import CHUNK, place
 
-        for spec in different.values():
+        for key, spec in different.items():
             try:
-                build(dataclasses.replace(spec, device="cpu"))
+                network: Any = build(dataclasses.replace(spec, device="cpu"))
             except Exception as error:  # the functions are the user's: they may raise anything
                 refused = isinstance(error, ValueError | TypeError)
                 raise ValueError(f"{spec.calls}: {error if refused else one_line(error)}") from error
+            rule[key] = network.strategy, spec.chunk or CHUNK[place(spec.device)][network.strategy]
+    return rule

@@ -16,7 +16,7 @@ from nwedge._files import StoreError, remove, shared, there, write_json
 from nwedge.plan import FIT, PLAN, VERDICTS, Arguments, Plan
 from nwedge.specs.claims import CLAIMS
 from nwedge.specs.execution import LEAST_SEEDS, RAY
-from nwedge.specs.landscapes import ModelSpec
+from nwedge.specs.landscapes import NetworkSpec, OwnNetworkSpec
 from nwedge.specs.sweep import Sweep
 from nwedge.specs.tasks import ClaimSpec, TaskSpec
 from nwedge.store import Store
@@ -53,9 +53,11 @@ def prepare(arguments: Arguments) -> Plan:
     Raises:
         ValueError: there is nothing to be done, or this machine lacks the device, a data set, a framework or a module.
     """
-    plan = Plan.of(arguments)
-    requirements.check(arguments, plan.tasks)
-    return Plan.of(_tuned(arguments, plan.tasks, Console(stderr=True))) if arguments.autotune else plan
+    tasks = arguments.tasks()
+    rule = requirements.check(arguments, tasks)
+    if arguments.autotune:
+        return Plan.of(_tuned(arguments, tasks, Console(stderr=True)))
+    return Plan.of(arguments, arguments.tasks(rule) if isinstance(arguments, Sweep) else tasks)
 
 
 def carry_out(
@@ -146,15 +148,19 @@ def _tuned(arguments: Arguments, tasks: Sequence[TaskSpec], console: Console) ->
         same = all(earlier.get(name) == getattr(arguments, name) for name in arguments.TUNED_FOR)
         if same and earlier.get("strategy") and earlier.get("chunk"):
             return replace(settled, strategy=earlier["strategy"], chunk=earlier["chunk"])
-    networks = [task.landscape for task in tasks if isinstance(task.landscape, ModelSpec)]
+    networks = {
+        spec.judged_by: spec
+        for spec in (task.landscape for task in tasks)
+        if isinstance(spec, NetworkSpec | OwnNetworkSpec)
+    }
     if not networks:
         _say(console, "nothing to tune: there is no network among the landscapes")
         return settled
     from nwedge.autotune import autotune
 
-    timed = autotune(networks[0], arguments.cpus_per_task)
+    timed = autotune(tuple(networks.values()), arguments.cpus_per_task)
     for one in timed:
-        _say(console, f"--strategy {one.strategy} --chunk {one.chunk}: {one.seconds * 1e3:.0f} ms")
+        _say(console, f"--strategy {one.strategy} --chunk {one.chunk}: {one.seconds * 1e3:.1f} ms a point")
     return replace(settled, strategy=timed[0].strategy, chunk=timed[0].chunk)
 
 

@@ -50,9 +50,22 @@ def test_every_combination_is_a_row_and_every_seed_of_it_trains_apart():
     assert len({run.seed for run in trained[0].runs}) == 1
 
 
-def test_networks_that_are_stacked_train_all_seeds_together():
-    assert len(groups(sweep(vary=["seed=0:4"], strategy="stacked"))) == 1
-    assert len(groups(sweep(vary=["seed=0:4"], strategy="loop"))) == 4
+@pytest.mark.parametrize("strategy", ["stacked", "loop", None])
+def test_more_seeds_leave_those_that_are_done_as_they_are(strategy):
+    few, many = ({task.id for task in sweep(vary=[f"seed=0:{count}"], strategy=strategy).tasks()} for count in (3, 4))
+    assert few < many
+
+
+def test_what_the_rule_chose_stands_in_the_tasks_unless_another_is_asked_for():
+    vary = ["network.width=1,2"]
+    keys = {task.landscape.network_arguments[0][1]: task.landscape.judged_by for task in sweep(vary=vary).tasks()}
+    rule = {keys[1]: ("stacked", 512), keys[2]: ("loop", 256)}
+    found = {
+        (task.landscape.network_arguments[0][1], task.landscape.strategy, task.landscape.chunk)
+        for task in sweep(vary=vary).tasks(rule)
+    }
+    assert found == {(1, "stacked", 512), (2, "loop", 256)}
+    assert {task.landscape.strategy for task in sweep(vary=vary, strategy="vmap", chunk=9).tasks(rule)} == {"vmap"}
 
 
 def test_settings_reach_the_tasks():

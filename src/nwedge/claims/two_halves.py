@@ -66,20 +66,19 @@ def measure(landscape: Landscape, runs: Sequence[Run], config: TwoHalvesConfig, 
 
 
 def _paths(landscape: Landscape, pair: Ends, config: TwoHalvesConfig, generator: Generator) -> list[Path | Bezier]:
-    settings = {
-        "pointwise": {"bends": 2 * config.places, "steps": config.pointwise_steps},
-        "sheet": {"bends": config.bends, "steps": config.steps},
-    }
+    bends = {"pointwise": 2 * config.places, "sheet": config.bends}
+    steps = {"pointwise": config.pointwise_steps, "sheet": config.steps}
     return [
         connect(
             landscape,
             pair.a,
             pair.b,
             method=method,
+            bends=bends[method],
+            steps=steps[method],
             rate=config.rate,
             samples=config.samples,
             generator=stream,
-            **settings[method],
         )
         for method, stream in zip(PATHS, spawn(generator, len(PATHS)), strict=True)
     ]

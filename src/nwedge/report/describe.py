@@ -117,7 +117,7 @@ def _control(spec: ControlSpec) -> str:
 @sentence.register
 def _own_network(spec: OwnNetworkSpec) -> str:
     functions = [f"{what} {name}" for what, name in (("loss", spec.loss), ("predictions", spec.predict)) if name]
-    how = f"evaluated by {spec.strategy or 'rule'}" + (f", {spec.chunk:,} examples at a time" if spec.chunk else "")
+    how = f"evaluated by {spec.strategy}, {spec.chunk:,} examples at a time" if spec.chunk else "evaluated by rule"
     statistics = ["BatchNorm recomputed at every point"] if spec.batch_norm == "recompute" else []
     return "; ".join(
         [

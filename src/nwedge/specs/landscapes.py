@@ -79,6 +79,11 @@ class NetworkSpec(ModelSpec):
     dropout: float = 0.0
     examples: int | None = None
 
+    @property
+    def judged_by(self) -> tuple[object, ...]:
+        """What tells networks apart that may need another strategy."""
+        return self.architecture, self.data
+
 
 @dataclass(frozen=True, kw_only=True)
 class OwnNetworkSpec(ModelSpec):
@@ -87,7 +92,7 @@ class OwnNetworkSpec(ModelSpec):
     `network` returns a module, `data` the training and the held-out data, or the training data alone; `loss` and
     `predict` are functions of (model, batch), None for those of a classifier; `code` is a digest of the modules' files,
     so that a task is another one once they change. All else is as in `nwedge.NetworkLandscape`, whose rule chooses
-    where `strategy` or `chunk` is None.
+    where `strategy` or `chunk` is None; plans hold what it chose.
     """
 
     network: str
@@ -100,6 +105,11 @@ class OwnNetworkSpec(ModelSpec):
     code: str
     strategy: str | None = None
     chunk: int | None = None
+
+    @property
+    def judged_by(self) -> tuple[object, ...]:
+        """What tells networks of the same functions apart that may need another strategy or chunk."""
+        return self.network_arguments, self.data_arguments, self.batch_norm, self.strategy, self.chunk
 
     @property
     def calls(self) -> str:

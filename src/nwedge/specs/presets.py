@@ -7,7 +7,7 @@ from typing import Any
 
 from nwedge.specs.canonical import Spec
 from nwedge.specs.claims import CLAIMS, Claim
-from nwedge.specs.landscapes import TORCH, ForeignWedgeSpec, LandscapeSpec, ModelSpec, WedgeSpec
+from nwedge.specs.landscapes import TORCH, ForeignWedgeSpec, LandscapeSpec, ModelSpec, OwnNetworkSpec, WedgeSpec
 from nwedge.specs.networks import CIFAR, DIGITS, FASHION
 from nwedge.specs.subjects import Sheets, Subject
 from nwedge.specs.tasks import ALL, OPTIMA, ClaimSpec, GroupSpec, RunRef, RunSpec, SheetSpec, TaskSpec, TrainSpec
@@ -44,6 +44,10 @@ PRESETS = {"digits": preset(DIGITS), "fashion": preset(FASHION), "cifar10": pres
 QUICK_SEEDS = 3
 
 
+Rule = Mapping[tuple[object, ...], tuple[str, int]]
+"""The strategy and chunk of each network of the user's, by `OwnNetworkSpec.judged_by`."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where landscapes live, and what computes the wedge models.
@@ -53,27 +57,29 @@ class Place:
         backend: of the wedge models: "torch", or one of `BACKENDS`.
         strategy: of networks (see `ModelSpec`); None: that of their spec.
         chunk: of networks; None: that of their spec.
+        rule: what it chose for networks of the user's, where `strategy` or `chunk` is None.
     """
 
     device: str = "cpu"
     backend: str = TORCH
     strategy: str | None = None
     chunk: int | None = None
+    rule: Rule = field(default_factory=dict, hash=False)
 
     def of(self, landscape: LandscapeSpec) -> LandscapeSpec:
         """A landscape in this place."""
         here = dataclasses.replace(landscape, device=self.device)
         if isinstance(here, ModelSpec):
             strategy, chunk = self.strategy or here.strategy, self.chunk or here.chunk
+            here = dataclasses.replace(here, strategy=strategy, chunk=chunk)
+            if isinstance(here, OwnNetworkSpec) and here.judged_by in self.rule:
+                strategy, chunk = self.rule[here.judged_by]
             return dataclasses.replace(here, strategy=strategy, chunk=chunk)
         if self.backend == TORCH or not isinstance(here, WedgeSpec):
             return here
         given = {field.name: getattr(here, field.name) for field in dataclasses.fields(WedgeSpec)}
         return ForeignWedgeSpec(backend=self.backend, **given)
 
-
-ALONE = ("loop", None)
-"""Strategies of networks whose seeds gain nothing, or perhaps nothing, from being trained together."""
 
 Refs = Mapping[int, Mapping[str, tuple[RunRef, ...]]]
 """Runs by seed and role."""
@@ -175,13 +181,18 @@ def _claim_task(
 
 
 def _groups(subject: Subject, seeds: Sequence[int], place: Place) -> tuple[dict[str, GroupSpec], Refs]:
-    """The groups by id, and the runs by seed and role; a loop over points gains nothing from seeds together."""
+    """The groups by id, and the runs by seed and role.
+
+    Seeds train together, but for networks of the user's, whose sweep may be given more seeds later, which should leave
+    those that are done as they are, and where a loop over points gains nothing.
+    """
     runs: dict[tuple[LandscapeSpec, TrainSpec, int | None], dict[RunSpec, None]] = {}
     uses: list[tuple[tuple[LandscapeSpec, TrainSpec, int | None], str, RunSpec]] = []
     for training in subject.trainings:
         for seed in seeds:
             landscape = place.of(training.landscape(seed))
-            apart = seed if isinstance(landscape, ModelSpec) and landscape.strategy in ALONE else None
+            loop = isinstance(landscape, ModelSpec) and landscape.strategy == "loop"
+            apart = seed if loop or isinstance(landscape, OwnNetworkSpec) else None
             key = (landscape, training.train, apart)
             for rate in training.rates:
                 for decay in training.decays:

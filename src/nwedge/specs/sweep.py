@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 import tyro
@@ -15,7 +16,7 @@ from nwedge.specs.claims import CLAIMS
 from nwedge.specs.claims import claim as find_claim
 from nwedge.specs.execution import LEAST_SEEDS, Execution, check_known
 from nwedge.specs.landscapes import OwnNetworkSpec
-from nwedge.specs.presets import Place, Preset, expand
+from nwedge.specs.presets import Place, Preset, Rule, expand
 from nwedge.specs.subjects import Sheets, Subject, Training, keep
 from nwedge.specs.tasks import OPTIMA, TaskSpec, TrainSpec
 from nwedge.specs.vary import CLAIM, DATA, NETWORK, SEED, SETTINGS, Grid, below, grid, said
@@ -89,8 +90,11 @@ class Sweep(Execution, Varied):
         for row in self.combinations().values():
             self._check_used(row)
 
-    def tasks(self) -> tuple[TaskSpec, ...]:
+    def tasks(self, rule: Rule = MappingProxyType({})) -> tuple[TaskSpec, ...]:
         """The tasks to be done, inputs first: a row of the verdict table for every combination of settings.
+
+        Args:
+            rule: what it chose for each network, where strategy or chunk are not given.
 
         Raises:
             ValueError: a module that is not to be found.
@@ -102,7 +106,7 @@ class Sweep(Execution, Varied):
             landscapes=(NETWORK,),
             seeds=self._grid().get(SEED, SEEDS),
             quick=False,
-            place=Place(device=self.device, strategy=self.strategy, chunk=self.chunk),
+            place=Place(device=self.device, strategy=self.strategy, chunk=self.chunk, rule=rule),
         )
 
     def combinations(self) -> dict[str, dict[str, Any]]:

@@ -50,9 +50,9 @@ DENSE = frozenset(
 """Layers for which stacked weights pay."""
 
 
-def place(device: torch.device) -> str:
+def place(device: torch.device | str) -> str:
     """Whose sizes a device takes: "cpu" or "gpu"."""
-    return "cpu" if device.type == "cpu" else "gpu"
+    return "cpu" if torch.device(device).type == "cpu" else "gpu"
 
 
 def rule(model: nn.Module) -> tuple[str, ...]:
