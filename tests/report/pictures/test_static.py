@@ -99,6 +99,16 @@ def test_distances_have_one_scale_and_an_oblique_angle_or_other_coordinates_are_
     assert "chart coordinate" in plain.axes[0].get_xlabel()
 
 
+@pytest.mark.parametrize(("kind", "draws"), [("line", 4), ("plane", 7), ("trajectory", 1)])
+def test_a_long_footer_lies_below_the_panels(make, kind, draws):
+    picture = dataclasses.replace(make(kind, draws=draws), footer=["What a picture shows and how. " * 9] * 8)
+    figure = drawn(picture)
+    panels, foot = figure.subfigs
+    lowest = min(axes.get_tightbbox().y0 for axes in panels.axes if axes.axison)
+    *_, footer = foot.findobj(lambda artist: isinstance(artist, Text) and "What a picture shows" in artist.get_text())
+    assert 0 <= footer.get_window_extent().y0 < footer.get_window_extent().y1 < lowest
+
+
 def test_labels_units_title_and_footer_travel_with_the_file(make):
     picture = make("plane")
     text = words(drawn(picture))

@@ -7,7 +7,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -25,7 +25,7 @@ LEAST = 2
 """Places along an axis that a contour needs."""
 
 
-def draw(figure: Figure, axes: Axes, picture: Picture, view: View) -> Mapping[str, Artist]:
+def draw(figure: FigureBase, axes: Axes, picture: Picture, view: View) -> Mapping[str, Artist]:
     """Draw one plane with a bar of its colours; what the legend says of it."""
     (panel,) = view.panels
     axes.set_title(naming.heading(view), loc="left", size=9, weight="bold", parse_math=False)
@@ -80,7 +80,7 @@ def _marks(axes: Axes, picture: Picture, panel: Panel) -> None:
         )  # fmt: skip
 
 
-def _bar(figure: Figure, axes: Axes, panel: Panel, bounds: np.ndarray, norm: Normalize) -> None:
+def _bar(figure: FigureBase, axes: Axes, panel: Panel, bounds: np.ndarray, norm: Normalize) -> None:
     mappable = ScalarMappable(norm, MAP)
     bar = figure.colorbar(mappable, ax=axes, location="bottom", shrink=0.9, aspect=30)
     bar.set_label(panel.described, size=8)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from nwedge.report.figures import style
 from nwedge.report.pictures import axes as naming
@@ -19,12 +19,12 @@ WIDTH, HEIGHT = 3.6, {"line": 2.6, "plane": 4.0, "trajectory": 4.0, "spectrum": 
 """Inches of a panel."""
 ALONE = 4.8
 """Inches across of a single panel."""
-LINE, ENTRY = 0.14, 0.24
+LINE, ENTRY = 0.12, 0.24
 """Inches of a line of the footer, and of a row of the legend."""
 CHARACTERS = 17
 """Of the footer's text on an inch."""
 
-Draw = Callable[[Figure, Axes], Mapping[str, Artist]]
+Draw = Callable[[FigureBase, Axes], Mapping[str, Artist]]
 
 
 def figure(picture: Picture) -> Figure:
@@ -35,17 +35,19 @@ def figure(picture: Picture) -> Figure:
     wide = across * WIDTH if across > 1 else ALONE
     footer = [line for text in [*notes, *picture.footer] for line in textwrap.wrap(text, int(wide * CHARACTERS))]
     entries: dict[str, Artist] = {}
-    heights = [HEIGHT[picture.kind]] * rows
-    found = Figure(figsize=(wide, sum(heights)), layout="constrained")
-    grid = found.add_gridspec(rows + 1, across, height_ratios=[*heights, 1.0])
+    above = HEIGHT[picture.kind] * rows + 0.3
+    found = Figure(figsize=(wide, above), layout="constrained")
+    parts = found.add_gridspec(2, 1)
+    panels, foot = found.add_subfigure(parts[0]), found.add_subfigure(parts[1])
+    grid = panels.add_gridspec(rows, across)
     for number, draw in enumerate(drawings):
-        entries |= draw(found, found.add_subplot(grid[number // across, number % across]))
+        entries |= draw(panels, panels.add_subplot(grid[number // across, number % across]))
     columns = max(1, int(wide / 2.6))
-    below = ENTRY * -(-len(entries) // columns) + LINE * len(footer) + 0.1
-    grid.set_height_ratios([*heights, below])
-    found.set_size_inches(wide, sum(heights) + below + 0.3)
-    _below(found.add_subplot(grid[rows, :]), entries, footer, columns)
-    found.suptitle("\n".join(textwrap.wrap(picture.title, int(wide * 10))), size=11, weight="bold", parse_math=False)
+    below = ENTRY * -(-len(entries) // columns) + LINE * len(footer) + 0.2
+    parts.set_height_ratios([above, below])
+    found.set_size_inches(wide, above + below)
+    _below(foot.add_subplot(), entries, footer, columns)
+    panels.suptitle("\n".join(textwrap.wrap(picture.title, int(wide * 10))), size=11, weight="bold", parse_math=False)
     return found
 
 
@@ -58,7 +60,7 @@ def _drawings(picture: Picture) -> tuple[Sequence[Draw], list[str]]:
     path = None if picture.trajectory is None else trajectories.read(picture.trajectory)
 
     def drawn(view: View) -> Draw:
-        def draw(whole: Figure, axes: Axes) -> Mapping[str, Artist]:
+        def draw(whole: FigureBase, axes: Axes) -> Mapping[str, Artist]:
             if picture.dim == 1:
                 return lines.draw(axes, picture, view)
             entries = planes.draw(whole, axes, picture, view)
