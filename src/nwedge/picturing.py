@@ -227,7 +227,7 @@ def _cuts(job: _Job) -> "tuple[Picture, Check]":
         check.sentence,
         found.through,
         footer.of_data(arguments, landscape),
-        *footer.of_errors(cuts, landscape.examples),
+        *footer.of_errors(cuts),
         *footer.of_checkpoints(values),
         *footer.of_angles(cuts),
         *footer.of_gaps({**cuts, **model}),

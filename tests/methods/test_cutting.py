@@ -158,6 +158,8 @@ def test_a_tolerance_gives_losses_with_known_error_from_fewer_examples(seed):
     assert (found.loss_examples.values < 3001).mean() > 0.5
     np.testing.assert_allclose(found.held_out_loss, full.held_out_loss)  # 50 examples are all seen
     assert (found.held_out_loss_error == 0).all()
+    assert found.held_out_loss_examples.attrs["share"] == 1
+    assert found.loss_examples.attrs["share"] == pytest.approx(found.loss_examples.values.mean() / 3001)
     np.testing.assert_array_equal(found.accuracy, full.accuracy)
     assert "accuracy_error" not in found
     assert found.attrs["tolerance"] == 0.03
@@ -207,6 +209,11 @@ def test_refinement_and_samples_go_together():
     assert ((found.loss_examples > 0) == found.evaluated).all()
     assert (abs(found.loss - full.loss) < 0.3 * np.maximum(full.loss, 0.1)).all()
     assert (found.loss_error > 0).any()
+    names, keep = [], lambda name, compute: names.append(name) or compute()
+    closer = cut(landscape, plane, [axis, axis], origin=home, tolerance=0.01, refine=0.02, keep=keep)
+    assert len({name.split("-")[0] for name in names}) > 1, "there are several rounds"
+    own = closer.loss_examples.values[closer.evaluated.values]
+    assert closer.loss_examples.attrs["share"] == pytest.approx(own.mean() / 3001)
 
 
 def test_a_grid_no_larger_than_the_coarsest_lattice_is_evaluated():

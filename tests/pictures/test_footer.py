@@ -12,20 +12,21 @@ def cut(**attributes) -> xr.Dataset:
 
 
 def test_values_on_all_examples():
-    assert footer.of_errors({"network": cut()}, 100) == ["Measured on all examples: training loss."]
+    assert footer.of_errors({"network": cut()}) == ["Measured on all examples: training loss."]
 
 
 def test_estimates_tell_their_largest_error_and_their_cost():
     own = cut(tolerance=0.02, floor=0.1).assign(
-        loss_error=("c0", [0.0, np.nan, 0.05, 0.01]), loss_examples=("c0", [50, 10, 20, 20])
+        loss_error=("c0", [0.0, np.nan, 0.05, 0.01]), loss_examples=("c0", [50, 10, 20, 20], {"share": 0.2})
     )
-    (told,) = footer.of_errors({"draw 1": own, "draw 2": own}, 100)
+    more = own.assign_attrs(evaluations=12).assign(loss_examples=("c0", [50, 10, 20, 20], {"share": 0.4}))
+    (told,) = footer.of_errors({"draw 1": own, "draw 2": more})
     assert "0.02 x max(loss, 0.1)" in told
-    assert "largest standard error is 0.05, at 25% of the cost" in told
+    assert "largest standard error is 0.05, at 35% of the cost" in told
 
 
 def test_interpolated_points_are_told():
-    found = footer.of_errors({"network": cut(refine=0.5, floor=0.1).assign_attrs(evaluations=3)}, 9)
+    found = footer.of_errors({"network": cut(refine=0.5, floor=0.1).assign_attrs(evaluations=3)})
     assert "3 points were evaluated for 4 of the picture" in found[-1]
 
 

@@ -28,7 +28,7 @@ def test_what_is_kept_is_not_computed_again(tmp_path):
 
 def test_parts_are_tensors_that_leave_nothing_behind(tmp_path):
     keeper = Keeper(tmp_path, "one", int)
-    columns = {"losses": torch.rand(2, 3), "examples": torch.tensor([3, 4])}
+    columns = {"losses": torch.rand(2, 3), "examples": torch.tensor([3, 4]), "losses_0": torch.rand(2)}
     for compute in (lambda: columns, _never):
         found = keeper.part("x", compute)
         assert all(torch.equal(found[name], columns[name]) for name in columns)

@@ -175,6 +175,7 @@ def test_batch_norm_is_recomputed_in_the_loop_as_in_the_picture(draw, capsys):
     assert (
         draw("line", "normalised.pt", "--points", "5", "--batch-norm", "keep", "--out", "k", network="normalised") == 0
     )
+    assert "statistics are those of the first checkpoint" in capsys.readouterr().out
     assert not np.allclose(read()["loss"], read(out="k")["loss"], rtol=1e-3)
 
 
@@ -238,6 +239,18 @@ def test_a_directory_of_another_picture_is_refused_and_may_be_overwritten(draw, 
     assert Path("picture/mine.nc").read_text() == "mine"
     assert read().sizes == {"c0": 4}
     assert spec()["picture"] == "line"
+
+
+def test_the_same_picture_is_measured_anew_where_it_is_to_be_overwritten(draw):
+    Path("factor.txt").write_text("1")
+    words = ("line", "a.pt", "--points", "5", "--metrics", "picturing_module:scaled")
+    assert draw(*words) == 0
+    before = read()["scaled"].values
+    Path("factor.txt").write_text("10")
+    assert draw(*words) == 0
+    np.testing.assert_array_equal(read()["scaled"].values, before)
+    assert draw(*words, "--overwrite") == 0
+    np.testing.assert_allclose(read()["scaled"].values, 10 * before)
 
 
 @pytest.mark.parametrize("mine", ["network.nc", "picture.png", "picture.json", "trajectory.vtp"])

@@ -64,7 +64,8 @@ def cut(
         A dataset with the dims c0, c1, ...: each metric by its name, in float64, with `nonfinite` among its attributes,
         how many values are not finite. Beside the coordinates: distance0, distance1, ..., the distance in weight space
         from 0 along the axis, with the sign of the coordinate. With a tolerance <loss>_error, the standard error, and
-        <loss>_examples, how many the point took; with `refine` evaluated, false where a value is interpolated.
+        <loss>_examples, how many the point took, with `share` among its attributes, that of all examples which all
+        evaluated points took; with `refine` evaluated, false where a value is interpolated.
         Attributes: chart, angle (degrees between the axes at 0; for more than two a list in the order (0, 1), (0, 2),
         ...), evaluations, examples, and tolerance, refine and floor where they count.
 
@@ -92,6 +93,8 @@ def cut(
         found["evaluated"] = _variable(grid, refined.evaluated, long_name="evaluated, not interpolated")
     for name, (words, units) in measure.columns.items():
         found[name] = _variable(grid, values[name], long_name=words, units=units)
+    for name, share in measure.shares.items():
+        found[name].attrs["share"] = share
     for metric in wanted:
         found[metric.name].attrs["nonfinite"] = int((~values[metric.name].isfinite()).sum())
     return found.assign_attrs(

@@ -51,6 +51,7 @@ class Measurement:
         self._seed, self._calls = draw_seeds(generator, 1)[0], 0
         self._estimated = {metric: tolerance for metric in metrics if metric.estimable and tolerance is not None}
         self._whole = [metric for metric in metrics if metric not in self._estimated]
+        self._spent: dict[str, tuple[int, int]] = {}
         self.columns = {metric.name: (metric.long_name, metric.units) for metric in metrics}
         for metric in self._estimated:
             self.columns[metric.name + ERROR] = (f"standard error of the {metric.long_name}", metric.units)
@@ -106,7 +107,17 @@ class Measurement:
             columns = (one.losses.double(), one.standard_errors.double(), one.examples)
             return {metric.name + end: own for end, own in zip(("", ERROR, EXAMPLES), columns, strict=True)}
 
-        return self._in_parts(metric.name, len(coords), estimated, progress, coords)
+        found = self._in_parts(metric.name, len(coords), estimated, progress, coords)
+        if found:
+            column = metric.name + EXAMPLES
+            spent, whole = self._spent.get(column, (0, 0))
+            self._spent[column] = spent + int(found[column].sum()), whole + len(coords) * landscape.examples
+        return found
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of all examples, what all points so far took, by the name of the column that counts them."""
+        return {column: spent / whole for column, (spent, whole) in self._spent.items()}
 
     def _in_parts(
         self,

@@ -83,7 +83,7 @@ def asked(
 
 
 def enter(directory: Path, spec: Mapping[str, Any], *, overwrite: bool, first: bool) -> None:
-    """Make a directory that of a picture.
+    """Make a directory that of a picture, with what was done of it before; nothing of that if it is to be overwritten.
 
     Raises:
         StoreError: another process draws there, or it holds numbers of another picture, or files of no picture by
@@ -91,10 +91,10 @@ def enter(directory: Path, spec: Mapping[str, Any], *, overwrite: bool, first: b
     """
     if not first:
         raise StoreError(f"another process draws in {directory}: wait for it, or give another directory")
-    earlier = _earlier(directory)
-    if earlier is not None and earlier["id"] == spec["id"]:
-        return
     if not overwrite:
+        earlier = _earlier(directory)
+        if earlier is not None and earlier["id"] == spec["id"]:
+            return
         _check_free(directory, earlier, spec)
     clear(directory)
     write_json(directory / SPEC, dict(spec))

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from nwedge import __version__
+from nwedge.landscapes.networks.batch_norm import running_names
 from nwedge.landscapes.networks.network import NetworkLandscape
 from nwedge.methods.cutting import FLOOR
 from nwedge.methods.measuring import ERROR, EXAMPLES
@@ -25,6 +26,8 @@ def of_data(arguments: PictureArguments, landscape: NetworkLandscape) -> str:
     told = f"{arguments.network} with {landscape.dim:,} weights on {sizes} of {arguments.data}; the loss is {loss}"
     if landscape.recomputes:
         told += "; BatchNorm's statistics are recomputed on the training data at every point"
+    elif not set(running_names(landscape.model)).isdisjoint(landscape.model.state_dict()):
+        told += "; BatchNorm's statistics are those of the first checkpoint at every point"
     return f"{told}."
 
 
@@ -35,19 +38,19 @@ def of_version(arguments: PictureArguments) -> str:
     )
 
 
-def of_errors(cuts: Mapping[str, xr.Dataset], total: int) -> list[str]:
+def of_errors(cuts: Mapping[str, xr.Dataset]) -> list[str]:
     """How exactly values were measured, and what was interpolated."""
     found = []
     first = next(iter(cuts.values()))
     estimated = [str(name) for name in first.data_vars if f"{name}{ERROR}" in first]
     for name in estimated:
         largest = max(float(np.nanmax(cut[name + ERROR].values, initial=0.0)) for cut in cuts.values())
-        spent = sum(float(cut[name + EXAMPLES].values.sum()) for cut in cuts.values())
-        whole = total * sum(int(cut.attrs["evaluations"]) for cut in cuts.values())
+        shares = [cut[name + EXAMPLES].attrs["share"] for cut in cuts.values()]
+        share = np.average(shares, weights=[cut.attrs["evaluations"] for cut in cuts.values()])
         found.append(
             f"The {first[name].attrs['long_name']} is estimated to a standard error of "
             f"{first.attrs['tolerance']:g} x max(loss, {first.attrs['floor']:g}) at most, on the same examples at all "
-            f"points; the largest standard error is {largest:.2g}, at {spent / whole:.0%} of the cost of all examples."
+            f"points; the largest standard error is {largest:.2g}, at {share:.0%} of the cost of all examples."
         )
     whole_names = [str(name) for name in first.data_vars if "nonfinite" in first[name].attrs and name not in estimated]
     if whole_names:

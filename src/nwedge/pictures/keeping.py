@@ -55,7 +55,7 @@ class Keeper:
             columns = {column: values.cpu().numpy() for column, values in compute().items()}
             return xr.Dataset(
                 {
-                    column: ([f"{column}_{axis}" for axis in range(values.ndim)], values)
+                    column: ([f"{column}.{axis}" for axis in range(values.ndim)], values)
                     for column, values in columns.items()
                 }
             )

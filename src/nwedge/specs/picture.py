@@ -36,7 +36,7 @@ class PictureArguments(OwnCheckpoints):
     out: Path = Path("picture")
     """The directory of picture.html, picture.svg, picture.png, picture.json (what was done) and the numbers, *.nc."""
     overwrite: bool = False
-    """Draw where another picture is, and delete that."""
+    """Draw where a picture is, and delete that first, also where it is the same one."""
 
     @property
     def functions(self) -> dict[str, str]:

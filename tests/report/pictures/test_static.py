@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.contour import QuadContourSet
 from matplotlib.text import Text
 from PIL import Image
 
@@ -85,6 +86,43 @@ def test_undefined_values_are_hatched_and_counted_in_the_legend(make):
     assert "undefined: NaN or infinite (3 in loss)" in words(drawn(make("line", nan=3)))
     assert "undefined:" not in words(drawn(make("plane")))
     assert "undefined throughout" in words(drawn(make("plane", nan=143)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_undefined_values_have_no_colour(make, value):
+    picture = make("plane")
+    (label, cut), *_ = picture.cuts.items()
+    loss = cut["loss"].copy()
+    loss[:3, :3] = value
+    (collection,) = (
+        one
+        for one in drawn(dataclasses.replace(picture, cuts={label: cut.assign(loss=loss)})).axes[0].collections
+        if isinstance(one, QuadContourSet) and one.filled
+    )
+    corner = (float(cut["distance0"][:2].mean()), float(cut["distance1"][:2].mean()))
+    middle = (float(cut["distance0"][5]), float(cut["distance1"][6]))
+    assert not any(path.contains_point(corner) for path in collection.get_paths())
+    assert any(path.contains_point(middle) for path in collection.get_paths())
+
+
+def test_checkpoints_are_called_by_their_steps_or_names(make_trajectory):
+    stepped = make_trajectory()
+    assert trajectories.read(stepped).names[1] == "step 10"
+    unknown = stepped.drop_vars("step")
+    assert trajectories.read(unknown).names[1] == "checkpoint 1"
+    named = trajectories.read(unknown.assign_coords(name=("checkpoint", [f"{n}.pt" for n in range(12)])))
+    assert named.names[1] == "1.pt"
+    assert f"the one farthest off, at {named.names[named.off.argmax()]}, lies" in named.sentence
+
+
+def test_a_line_tells_of_no_floor_that_it_does_not_have(make):
+    picture = make("line", low=0.0)
+    (label, cut), *_ = picture.cuts.items()
+    loss = cut["loss"].copy()
+    loss[4] = 0.0
+    lowered = dataclasses.replace(picture, cuts={label: cut.assign(loss=loss)})
+    assert views(lowered)[0].lowered == 1
+    assert "below the floor" not in words(drawn(lowered))
 
 
 def test_distances_have_one_scale_and_an_oblique_angle_or_other_coordinates_are_told(make):

@@ -41,8 +41,8 @@ def raised(path: Path | None, height: Height) -> list[go.Scatter3d]:
 
 def _path(path: Path, scale: float) -> dict:
     said = []
-    for number, (step, off) in enumerate(zip(path.steps, path.off, strict=True)):
-        text = f"step {words.number(float(step))}: {words.number(float(off))} off the plane"
+    for number, (name, off) in enumerate(zip(path.names, path.off, strict=True)):
+        text = f"{escape(name)}: {words.number(float(off))} off the plane"
         if path.losses is not None:
             text += f"<br>loss at the checkpoint itself {words.number(float(path.losses[number]), 4)}"
         said.append(text)

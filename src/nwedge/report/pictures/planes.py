@@ -35,7 +35,7 @@ def draw(figure: FigureBase, axes: Axes, picture: Picture, view: View) -> Mappin
     (x, y), log = panel.places, view.logarithmic
     bounds, norm = levels(view.values, log)
     axes.patch.set(facecolor="#eceef0", hatch="////", edgecolor=style.MUTED)
-    shown = np.ma.masked_invalid(np.clip(panel.values, bounds[0], bounds[-1]).T)
+    shown = np.clip(np.ma.masked_invalid(panel.values), bounds[0], bounds[-1]).T
     axes.contourf(x, y, shown, levels=bounds, norm=norm, cmap=MAP)
     lines = axes.contour(x, y, shown, levels=bounds[1:-1], colors="#fefefe", linewidths=0.5, alpha=0.8)
     _values(axes, lines, bounds)

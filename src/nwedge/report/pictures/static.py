@@ -72,7 +72,7 @@ def _drawings(picture: Picture) -> tuple[Sequence[Draw], list[str]]:
 
     notes = [] if path is None else [path.sentence]
     for view in found:
-        said = naming.sentences(view, view.logarithmic)
+        said = naming.sentences(view, view.logarithmic and picture.dim > 1)
         notes += [f"{view.title}: {'; '.join(said)}."] if said else []
     return [drawn(view) for view in found], list(dict.fromkeys(notes))
 

@@ -1,6 +1,6 @@
 """The path of a run over a plane: its shadow, and for every checkpoint how far from the plane it really lies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class Path:
         places: in the plane, shape (checkpoint, 2).
         off: distance from the plane, shape (checkpoint,).
         distance: from the plane's origin.
-        steps: of the training; their number where none is stored.
+        names: by their steps where these are stored, else as the checkpoints are called, or numbered from 0.
         losses: at the checkpoints themselves; None where none are stored.
         explained: the share of the squared distances from the origin that the two axes hold.
         variance: the share of the variance about the mean that they hold.
@@ -40,7 +40,7 @@ class Path:
     places: Float[np.ndarray, "checkpoint 2"]
     off: Float[np.ndarray, " checkpoint"]
     distance: Float[np.ndarray, " checkpoint"]
-    steps: np.ndarray
+    names: Sequence[str]
     losses: Float[np.ndarray, " checkpoint"] | None
     explained: float
     variance: float
@@ -75,23 +75,30 @@ class Path:
         return (
             f"The plane holds {words.percent(self.explained)} of the squared distances of {count} from the plane's "
             f"origin, and {words.percent(self.variance)} of their variance about their mean; the one farthest off, at "
-            f"step {words.number(float(self.steps[farthest]))}, lies {words.number(float(self.off[farthest]))} from "
+            f"{self.names[farthest]}, lies {words.number(float(self.off[farthest]))} from "
             f"it, {words.percent(float(share))} of its distance from that origin."
         )
 
 
 def read(trajectory: xr.Dataset) -> Path:
     """The path that a trajectory Dataset holds."""
-    steps = trajectory["step"] if "step" in trajectory else np.arange(trajectory.sizes["checkpoint"])
     return Path(
         places=np.asarray(trajectory["position"].transpose("checkpoint", "axis").values, dtype=float),
         off=np.asarray(trajectory["off_plane"].values, dtype=float),
         distance=np.asarray(trajectory["distance"].values, dtype=float),
-        steps=np.asarray(steps),
+        names=_names(trajectory),
         losses=np.asarray(trajectory["loss"].values, dtype=float) if "loss" in trajectory else None,
         explained=float(trajectory["explained"].values[:2].sum()),
         variance=float(trajectory["variance"].sum()),
     )
+
+
+def _names(trajectory: xr.Dataset) -> list[str]:
+    if "step" in trajectory:
+        return [f"step {words.number(float(step))}" for step in trajectory["step"].values]
+    if "name" in trajectory:
+        return [str(name) for name in trajectory["name"].values]
+    return [f"checkpoint {number}" for number in range(trajectory.sizes["checkpoint"])]
 
 
 def diameter(share: Any) -> Any:

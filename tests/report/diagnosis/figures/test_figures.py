@@ -257,6 +257,15 @@ def test_undefined_losses_are_hatched(five):
     assert axes.patch.get_hatch()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_undefined_losses_have_no_colour(five, value):
+    five["plane"]["loss"][0][0] = value
+    axes = draw(plane.figure, five["plane"], ["a", "b", "c"]).axes[0]
+    filled = next(one for one in axes.collections if getattr(one, "filled", False))
+    corner = [np.quantile(five["plane"][axis][:2], 0.2) for axis in ("x", "y")]
+    assert not any(path.contains_point(corner) for path in filled.get_paths())
+
+
 def test_a_plane_without_a_number_gives_a_sentence(five, undefined):
     five["plane"]["loss"] = undefined["plane"]["loss"]
     for one in (five["plane"], undefined["plane"]):

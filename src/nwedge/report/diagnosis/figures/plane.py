@@ -40,7 +40,7 @@ def figure(plane: Mapping[str, Any], labels: Sequence[str]) -> Figure:
         axes.patch.set(hatch="////", edgecolor=style.MUTED)
     known = loss[np.isfinite(loss)]
     steps, norm = levels(known, logarithmic(known))
-    shown = np.ma.masked_invalid(np.clip(loss, steps[0], steps[-1]))
+    shown = np.clip(np.ma.masked_invalid(loss), steps[0], steps[-1])
     filled = axes.contourf(x, y, shown, levels=steps, norm=norm, cmap="viridis")
     axes.contour(x, y, shown, levels=steps[1:-1], colors="#fefefe", linewidths=0.4, alpha=0.7)
     for (across, up), label in zip(corners, labels, strict=True):
