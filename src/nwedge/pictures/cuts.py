@@ -97,10 +97,14 @@ def with_places(refined: xr.Dataset, places: xr.Dataset, axis: Tensor) -> xr.Dat
         [refined.isel(c0=wanted), places], dim="c0", data_vars="all", coords="minimal", compat="override",
         combine_attrs="override",
     ).sortby("c0")  # fmt: skip
-    for variable in both.data_vars.values():
+    counts = [refined.attrs["evaluations"], places.attrs["evaluations"]]
+    for name, variable in both.data_vars.items():
         if "nonfinite" in variable.attrs:
             variable.attrs["nonfinite"] = int((~np.isfinite(variable.values)).sum())
-    return both.assign_attrs(evaluations=refined.attrs["evaluations"] + places.attrs["evaluations"])
+        if "share" in variable.attrs:
+            shares = [one[name].attrs["share"] for one in (refined, places)]
+            variable.attrs["share"] = float(np.average(shares, weights=counts))
+    return both.assign_attrs(evaluations=sum(counts))
 
 
 def values_at(
