@@ -15,11 +15,11 @@ NO_METADATA = {"svg": {"Date": None, "Creator": None, "Format": None, "Type": No
 VARIABLES = {style.INK: "var(--ink)", style.MUTED: "var(--muted)", style.PAPER: "var(--paper)"}
 """The custom properties of the page that take the place of a figure's neutral colours."""
 
-NARROW = 465
-"""The width in pixels up to which a figure fits a phone, where wider ones are scrolled."""
 SMALLEST, LARGEST = 0.75, 1.3
-"""The scales below which a figure is scrolled rather than shrunk, where a page sets no `--least-scale` of its own, and
-beyond which it is not enlarged."""
+"""The scales below which a figure is scrolled rather than shrunk, where the page sets no `--least-scale` (on a phone it
+does, by the figure's smallest letters), and beyond which it is not enlarged."""
+FONT = 100
+"""Points of the letters that matplotlib writes once and then scales down to where they stand."""
 
 
 def encode(figure: Figure, kind: str) -> bytes:
@@ -46,9 +46,18 @@ def inline(svg: bytes, prefix: str, label: str) -> str:
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
     least = f"calc(var(--least-scale, {SMALLEST}) * {width(svg):.0f}px)"
-    bounds = f"min-width: {least}; max-width: {width(svg) * LARGEST:.0f}px"
+    bounds = f"--smallest: {smallest(svg):.2f}; min-width: {least}; max-width: {width(svg) * LARGEST:.0f}px"
     head = f'<svg role="img" aria-label="{html.escape(label)}" style="{bounds}"'
     return text.replace("<svg", head, 1)
+
+
+def smallest(svg: bytes) -> float:
+    """The size of the smallest letters of an SVG, as written by matplotlib, in pixels of a page; exponents count."""
+    found = []
+    for scale, letters in re.findall(rb'scale\(([\d.]+) -\1\)">(.*?)</g>', svg, re.DOTALL):
+        within = re.findall(rb"<use[^>]* scale\(([\d.]+)\)", letters)
+        found.append(FONT * float(scale) * min([1.0, *map(float, within)]) * 96 / 72)
+    return min(found)
 
 
 def width(svg: bytes) -> float:

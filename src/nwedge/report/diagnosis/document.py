@@ -105,5 +105,4 @@ def _inline(name: str, content: bytes, found: Found) -> dict[str, Any]:
         "svg": svg.inline(content, name, label),
         "caption": describing.caption(name, found),
         "label": label.split(":")[0],
-        "wide": svg.width(content) > svg.NARROW,
     }

@@ -36,7 +36,6 @@ def write(directory: Path, picture: Picture) -> Path:
         label=describing.label(picture),
         caption=describing.caption(picture),
         figure=svg.inline(figure, NAME, describing.label(picture)),
-        wide=svg.width(figure) > svg.NARROW,
         titles=[one.title for one in shown],
         ways=list(shown[0].figures),
         data=interactive.data(shown),
