@@ -23,6 +23,9 @@ def build():
 def normalised():
     return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)).eval()
 
+def in_bfloat16():
+    return build().bfloat16()
+
 def data():
     x = torch.randn(400, 6, generator=torch.Generator().manual_seed(0))
     y = x[:, :3].argmax(1)
@@ -160,6 +163,15 @@ def test_running_statistics_are_recomputed_and_it_is_shown_what_averaging_them_d
     chosen = safetensors.torch.load_file(Path("diagnosis") / MODEL)
     assert not torch.equal(chosen["1.running_mean"], torch.zeros(16))
     assert not any("statistics of BatchNorm are missing" in warning for warning in found["warnings"])
+
+
+def test_networks_in_half_precision_are_diagnosed_in_single():
+    for seed in range(2):
+        torch.save(trained(seed).bfloat16().state_dict(), f"{seed}.pt")
+    assert main(command("0.pt", "1.pt", network="in_bfloat16")) == 0
+    assert any("in bfloat16, and evaluated and written in float32" in warning for warning in read()["warnings"])
+    chosen = safetensors.torch.load_file(Path("diagnosis") / MODEL)
+    assert {value.dtype for value in chosen.values()} == {torch.float32}
 
 
 def test_missing_running_statistics_are_told():

@@ -179,6 +179,19 @@ def test_batch_norm_is_recomputed_in_the_loop_as_in_the_picture(draw, capsys):
     assert not np.allclose(read()["loss"], read(out="k")["loss"], rtol=1e-3)
 
 
+def test_a_network_in_half_precision_is_drawn_in_single(draw, capsys):
+    halves = {name: value.bfloat16() for name, value in torch.load("a.pt").items()}
+    torch.save(halves, "half.pt")
+    torch.save({name: value.float() for name, value in halves.items()}, "single.pt")
+    words = ("--points", "5", "--out")
+    assert draw("plane", "half.pt", *words, "half", network="half") == 0
+    assert "the network is in bfloat16, and evaluated and written in float32." in capsys.readouterr().out
+    assert draw("plane", "single.pt", *words, "single") == 0
+    assert "bfloat16" not in capsys.readouterr().out
+    np.testing.assert_allclose(read(out="half")["loss"], read(out="single")["loss"], rtol=1e-6)
+    assert draw("spectrum", "half.pt", "--products", "60", "--out", "spectrum", network="half") == 0
+
+
 def test_a_loss_of_ones_own(draw):
     assert draw("line", "a.pt", "--points", "5", "--loss", "picturing_module:mean_loss", data="as_dicts") == 0
     assert draw("line", "a.pt", "--points", "5", "--out", "default") == 0

@@ -85,6 +85,11 @@ METRIC = "picturing_module:"
         (["line", "a.pt", "--predict", METRIC + "number"], {}, "--predict needs --loss"),
         (["line", "a.pt", "--pints", "3"], {}, "unknown flag '--pints': `nwedge picture line` takes CKPT"),
         (["line", "a.pt", "--device", "tpu"], {}, "tpu"),
+        (
+            ["plane", "a.pt", "--directions", "hessian", "--loss", METRIC + "linear_loss"],
+            {"data": "as_dicts"},
+            "cannot be told apart from others at this point, where it may be 0: take other directions",
+        ),
     ],
 )
 def test_it(draw, capsys, words, names, sentence):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Float64
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Generator, Tensor
 
 from nwedge._random import normal
@@ -36,6 +36,7 @@ def largest_eigenvectors(
 
     Raises:
         FloatingPointError: a product that is not finite.
+        ValueError: a Hessian that is 0, or whose largest eigenvalues lie too close together to be found.
 
     Source: Lehoucq, Sorensen and Yang 1998, ARPACK Users' Guide.
     """
@@ -52,7 +53,13 @@ def largest_eigenvectors(
 
     operator = LinearOperator((hessian.dim, hessian.dim), matvec=product, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     start = normal((hessian.dim,), generator, dtype=torch.float64, device=torch.device("cpu")).numpy()
-    values, vectors = eigsh(operator, k=count, which="LA", v0=start, tol=tolerance)  # pyright: ignore
+    try:
+        values, vectors = eigsh(operator, k=count, which="LA", v0=start, tol=tolerance)  # pyright: ignore
+    except ArpackError as error:
+        raise ValueError(
+            f"the {count} largest eigenvalues of the Hessian cannot be told apart from others at this point, where it "
+            "may be 0: take other directions, such as random ones"
+        ) from error
     order = np.argsort(values)[::-1]
     rows = torch.from_numpy(np.ascontiguousarray(vectors.T[order])).to(landscape.device, landscape.dtype)
     return Eigenvectors(torch.from_numpy(values[order].copy()).to(landscape.device), rows)

@@ -11,7 +11,7 @@ from torch import Tensor
 from nwedge._files import StoreError
 from nwedge.landscapes.networks.batch_norm import running_names
 from nwedge.landscapes.networks.checkpoints import read_checkpoint
-from nwedge.landscapes.networks.matching import COUNTER, weights_for
+from nwedge.landscapes.networks.matching import COUNTER, weights_for, word
 from nwedge.landscapes.networks.network import NetworkLandscape
 from nwedge.landscapes.networks.weights import some
 
@@ -73,6 +73,9 @@ def read(paths: Sequence[Path], landscape: NetworkLandscape, key: str | None = N
     if not points:
         raise ValueError(f"none of the checkpoints can be read: {left_out[0]}")
     told = [f"{', '.join(names)}: {note}" for note, names in notes.items()]
+    precision = next(model.parameters()).dtype
+    if precision != landscape.dtype:
+        told.append(f"the network is in {word(precision)}, and evaluated and written in {word(landscape.dtype)}")
     names, recomputed = list(points), running_names(model) if landscape.recomputes else []
     landscape, differ = _with_buffers(landscape, names, buffers, recomputed)
     complete = all(name in held for held in buffers for name in recomputed)

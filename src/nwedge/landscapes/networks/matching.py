@@ -170,9 +170,9 @@ def _convert(name: str, value: Tensor, own: Tensor | None, converted: Counter[st
     if own is None or value.dtype == own.dtype:
         return value
     if value.dtype not in DTYPES:
-        expected = ", ".join(_word(dtype) for dtype in DTYPES)
-        raise TypeError(f"'{name}' must have one of the dtypes {expected}; got {_word(value.dtype)}: convert it first")
-    converted[f"{_word(value.dtype)} to {_word(own.dtype)}"] += 1
+        expected = ", ".join(word(dtype) for dtype in DTYPES)
+        raise TypeError(f"'{name}' must have one of the dtypes {expected}; got {word(value.dtype)}: convert it first")
+    converted[f"{word(value.dtype)} to {word(own.dtype)}"] += 1
     return value.to(own.dtype)
 
 
@@ -199,5 +199,6 @@ def _notes(prefixes: Prefixes, converted: Mapping[str, int], lacking: list[str],
         yield f"left out, as no parameters or kept buffers of the model: {some(left_out)}"
 
 
-def _word(dtype: torch.dtype) -> str:
+def word(dtype: torch.dtype) -> str:
+    """The name of a dtype, such as float32."""
     return str(dtype).removeprefix("torch.")

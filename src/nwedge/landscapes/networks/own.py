@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from nwedge.landscapes.networks.network import NetworkLandscape
@@ -19,7 +20,7 @@ def own_network(
     predict: str | None = None,
     **options: Any,
 ) -> NetworkLandscape:
-    """The landscape of a module on data.
+    """The landscape of a module on data; of one in half precision, unless `dtype` is given, in float32.
 
     Args:
         network: names a function that returns a `torch.nn.Module`.
@@ -38,4 +39,6 @@ def own_network(
         raise TypeError(f"{network!r} must return a torch.nn.Module; got {type(model).__name__}")
     train, held_out = load(data)
     functions = {name: find(given) for name, given in (("loss", loss), ("predict", predict)) if given is not None}
+    if all(torch.finfo(one.dtype).bits < 32 for one in model.parameters() if one.is_floating_point()):
+        options = {"dtype": torch.float32} | options
     return NetworkLandscape(model, train, held_out, **functions, **options)
