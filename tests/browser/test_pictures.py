@@ -118,7 +118,7 @@ def test_on_a_phone_no_letter_of_a_figure_is_too_small(page, pages, kind, phone)
         assert len(sizes["drawn"]) > 3
         assert len(sizes["figure"]) > 50
         assert min(sizes["drawn"]) >= LEGIBLE
-        assert min(sizes["figure"]) >= LEGIBLE
+        assert min(sizes["figure"]) >= LEGIBLE - 0.01  # browsers round lengths to a 64th of a pixel
     scroll = page.locator("#figure .scroll")
     assert scroll.evaluate("one => one.scrollWidth > one.clientWidth")
     assert "sideways" in page.evaluate("getComputedStyle(document.querySelector('figcaption'), '::before').content")

@@ -53,12 +53,25 @@ def test_the_inlined_figure_is_described_and_follows_the_colours_of_the_page():
         page = svg.inline(svg.encode(draw(), "svg"), "one", 'a "quoted" <label>')
     assert page.startswith(
         '<svg role="img" aria-label="a &quot;quoted&quot; &lt;label&gt;" '
-        'style="min-width: calc(var(--least-scale, 0.75) * 288px); max-width: 374px"'
+        'style="--smallest: 10.6667; min-width: calc(var(--least-scale, 0.75) * 288.00px); max-width: 374px"'
     )
     assert "<?xml" not in page
     for colour, variable in svg.VARIABLES.items():
         assert colour not in page
         assert variable in page
+
+
+def test_the_smallest_letters_are_found_exponents_among_them():
+    with style.applied():
+        figure = draw()
+        plain = svg.smallest(svg.encode(figure, "svg"))
+        figure.axes[0].set_title("small", size=3)
+        small = svg.smallest(svg.encode(figure, "svg"))
+        figure.axes[0].set_title("$10^{3}$", size=4)
+        exponent = svg.smallest(svg.encode(figure, "svg"))
+    assert plain == pytest.approx(8 * 96 / 72)
+    assert small == pytest.approx(3 * 96 / 72)
+    assert exponent == pytest.approx(0.7 * 4 * 96 / 72)
 
 
 def test_the_width_is_that_on_a_page():

@@ -45,8 +45,8 @@ def inline(svg: bytes, prefix: str, label: str) -> str:
     text = text.replace("url(#", f"url(#{prefix}-")
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
-    least = f"calc(var(--least-scale, {SMALLEST}) * {width(svg):.0f}px)"
-    bounds = f"--smallest: {smallest(svg):.2f}; min-width: {least}; max-width: {width(svg) * LARGEST:.0f}px"
+    least = f"calc(var(--least-scale, {SMALLEST}) * {width(svg):.2f}px)"
+    bounds = f"--smallest: {smallest(svg):.4f}; min-width: {least}; max-width: {width(svg) * LARGEST:.0f}px"
     head = f'<svg role="img" aria-label="{html.escape(label)}" style="{bounds}"'
     return text.replace("<svg", head, 1)
 
@@ -57,7 +57,7 @@ def smallest(svg: bytes) -> float:
     for scale, letters in re.findall(rb'scale\(([\d.]+) -\1\)">(.*?)</g>', svg, re.DOTALL):
         within = re.findall(rb"<use[^>]* scale\(([\d.]+)\)", letters)
         found.append(FONT * float(scale) * min([1.0, *map(float, within)]) * 96 / 72)
-    return min(found)
+    return min(found, default=float(FONT))
 
 
 def width(svg: bytes) -> float:
