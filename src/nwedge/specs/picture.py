@@ -21,8 +21,8 @@ METRICS = ("loss", "accuracy", "held_out_loss", "held_out_accuracy")
 NORMALISED = DRAWN[:2]
 BESIDE = ("checkpoint", "axis", "component", "position", "off_plane", "distance", "explained", "step", "name")
 """Names of what is stored beside the metrics of checkpoints."""
-MOST = 100_000
-"""Values that a page shows at most, so that it opens in a few seconds."""
+MOST = 40_000
+"""Values that a page shows at most: it then holds 27 MB, and opens in about two seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class CutArguments(PictureArguments):
     """Evaluate closely only where interpolation misses the first metric by more than this, relative to it as above. It
     saves most with a --points of 33 or 65, whose intervals can be halved several times."""
     points: int = 25
-    """A side of the grid; a page shows 100,000 values at most."""
+    """A side of the grid; a page shows 40,000 values at most."""
     dimensions: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
