@@ -41,10 +41,10 @@ METRIC = "picturing_module:"
         (
             ["plane", "a.pt", "--points", "317"],
             {},
-            "100,489 values are more than the 100,000 that a page shows: take --points 316",
+            "100,489 values are more than the 40,000 that a page shows: take --points 200",
         ),
-        (["plane", "a.pt", "--points", "200", "--draws", "2", "--beside"], {}, "take --points 158 or fewer"),
-        (["line", "a.pt", "--metrics", "loss", "accuracy", "--points", "50001"], {}, "take --points 50000 or fewer"),
+        (["plane", "a.pt", "--points", "200", "--draws", "2", "--beside"], {}, "take --points 100 or fewer"),
+        (["line", "a.pt", "--metrics", "loss", "accuracy", "--points", "50001"], {}, "take --points 20000 or fewer"),
         (["plane", "a.pt", "--directions", "hessian", "--points", "30000"], {}, "nwedge.cut"),
         (["line", "a.pt", "--metrics", "loss", METRIC + "distance"], {}, "'distance' is the name of something else"),
         (
