@@ -22,7 +22,7 @@ NORMALISED = DRAWN[:2]
 BESIDE = ("checkpoint", "axis", "component", "position", "off_plane", "distance", "explained", "step", "name")
 """Names of what is stored beside the metrics of checkpoints."""
 MOST = 40_000
-"""Values that a page shows at most: it then holds 27 MB, and opens in about two seconds."""
+"""Values that a page shows at most: it then holds 27 MB, and opens in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
