@@ -23,9 +23,6 @@ def build():
 def normalised():
     return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)).eval()
 
-def in_bfloat16():
-    return build().bfloat16()
-
 def data():
     x = torch.randn(400, 6, generator=torch.Generator().manual_seed(0))
     y = x[:, :3].argmax(1)
@@ -168,7 +165,7 @@ def test_running_statistics_are_recomputed_and_it_is_shown_what_averaging_them_d
 def test_networks_in_half_precision_are_diagnosed_in_single():
     for seed in range(2):
         torch.save(trained(seed).bfloat16().state_dict(), f"{seed}.pt")
-    assert main(command("0.pt", "1.pt", network="in_bfloat16")) == 0
+    assert main(command("0.pt", "1.pt", network="half")) == 0
     assert any("in bfloat16, and evaluated and written in float32" in warning for warning in read()["warnings"])
     chosen = safetensors.torch.load_file(Path("diagnosis") / MODEL)
     assert {value.dtype for value in chosen.values()} == {torch.float32}
@@ -285,7 +282,6 @@ OWN = ("--loss", "diagnosing_module:mean_loss", "--predict")
         (["a.pt"], {"network": "raising"}, "'diagnosing_module:raising' raises RuntimeError: out of order"),
         (["a.pt"], {"data": "raising"}, "'diagnosing_module:raising' raises RuntimeError: out of order"),
         (["a.pt"], {"network": "wide"}, "diagnosing_module:wide on diagnosing_module:data: RuntimeError: mat1"),
-        (["a.pt"], {"network": "half"}, "float32 or float64; got torch.bfloat16"),
         (["a.pt", *OWN, "diagnosing_module:lack_of_memory"], {"data": "as_dicts"}, "MemoryError: too much"),
         (["a.pt", *OWN, "diagnosing_module:logits"], {"data": "as_dicts"}, "are they logits?"),
         (["a.pt", *OWN, "diagnosing_module:probabilities"], {"data": "unlabelled"}, "must be between 0 and 2"),

@@ -50,6 +50,14 @@ def test_processes_write_the_same_bytes_as_one(figures, tmp_path, request):
 
 
 @pytest.mark.usefixtures("side_by_side")
+def test_processes_write_where_this_one_works_now(figures, tmp_path, monkeypatch):
+    drawing.files(figures, tmp_path / "first")
+    monkeypatch.chdir(tmp_path)
+    drawing.files(figures, Path("second"))
+    assert contents(tmp_path / "second") == contents(tmp_path / "first")
+
+
+@pytest.mark.usefixtures("side_by_side")
 def test_a_file_that_cannot_be_written_is_told_from_any_process(figures, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=f"cannot write {tmp_path / 'file'}"):

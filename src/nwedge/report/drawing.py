@@ -29,6 +29,7 @@ def files(figures: Mapping[str, Draw], folder: Path) -> dict[str, bytes]:
     Raises:
         StoreError: a file that cannot be written.
     """
+    folder = folder.absolute()  # for processes that were started when another directory was the working one
     jobs = [(name, draw, folder) for name, draw in figures.items()]
     processes = min(len(os.sched_getaffinity(0)), len(figures) // PAYS)
     if processes > 1:
